@@ -1,0 +1,146 @@
+"""The exceptions of every ``sm_*`` distribution.
+
+::
+
+    SMError
+    ├── ConfigurationError            something is missing or wrong before any request is made
+    │   ├── UnknownFrameworkError     no installed plugin registers the framework
+    │   ├── UnknownBackendError       no installed plugin registers the back end
+    │   ├── ImageError                no image for that framework, version, region or instance type
+    │   ├── SourceError               the entry point or source folder cannot be packaged
+    │   ├── InputError                a channel of ``fit`` does not name usable data
+    │   └── PluginError               a plugin cannot be loaded or breaks a hook's contract
+    ├── CodecError                    a payload cannot be encoded or decoded
+    ├── RequestError                  AWS, or the local service, refused or failed a call
+    ├── LocalServiceError             the local service cannot be started, reached or used
+    ├── TrainingJobFailed             the job ended as Failed: reason, exit code, last log lines
+    └── EndpointFailed                the endpoint did not come into service: reason, last log lines
+
+A misspelt or duplicate argument of a constructor is a plain ``TypeError``, as everywhere in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "CodecError",
+    "ConfigurationError",
+    "EndpointFailed",
+    "ImageError",
+    "InputError",
+    "LocalServiceError",
+    "PluginError",
+    "RequestError",
+    "SMError",
+    "SourceError",
+    "TrainingJobFailed",
+    "UnknownBackendError",
+    "UnknownFrameworkError",
+]
+
+
+class SMError(Exception):
+    """The root of every error that this SDK raises on purpose."""
+
+
+class ConfigurationError(SMError):
+    """Something is missing or wrong, found before any request was made."""
+
+
+class UnknownFrameworkError(ConfigurationError):
+    """No installed plugin registers this framework."""
+
+
+class UnknownBackendError(ConfigurationError):
+    """No installed plugin registers this back end."""
+
+
+class ImageError(ConfigurationError):
+    """No container image fits the framework, version, Python version, region or instance type."""
+
+
+class SourceError(ConfigurationError):
+    """The user's code cannot be found or packaged."""
+
+
+class InputError(ConfigurationError):
+    """A channel handed to ``fit`` does not name usable data."""
+
+
+class PluginError(ConfigurationError):
+    """A plugin cannot be loaded, or what it returned breaks the hook's contract."""
+
+
+class CodecError(SMError):
+    """A payload cannot be encoded for, or decoded from, its content type."""
+
+
+class RequestError(SMError):
+    """AWS, or the local service, refused or failed a call.
+
+    Attributes:
+        code: the service's error code (``ValidationException``), or "" where there is none.
+        operation: the operation's name (``CreateTrainingJob``).
+    """
+
+    def __init__(self, message: str, *, code: str = "", operation: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.operation = operation
+
+
+class LocalServiceError(SMError):
+    """The local service cannot be started, reached or used."""
+
+
+class TrainingJobFailed(SMError):
+    """A training job ended as ``Failed``.
+
+    ``str(error)`` holds the job's name, the failure reason (the script's own exception in it) and
+    the last log lines.
+
+    Attributes:
+        job_name: the training job.
+        failure_reason: the service's ``FailureReason``.
+        exit_code: of the container, where the service reports one.
+        log_tail: the last lines that the job logged, oldest first.
+    """
+
+    def __init__(
+        self,
+        job_name: str,
+        *,
+        failure_reason: str,
+        exit_code: int | None = None,
+        log_tail: Sequence[str] = (),
+    ) -> None:
+        self.job_name = job_name
+        self.failure_reason = failure_reason
+        self.exit_code = exit_code
+        self.log_tail = tuple(log_tail)
+        super().__init__(_with_log(f"training job {job_name} failed: {failure_reason}", log_tail))
+
+
+class EndpointFailed(SMError):
+    """An endpoint did not come into service.
+
+    Attributes:
+        endpoint_name: the endpoint.
+        failure_reason: the service's ``FailureReason``.
+        log_tail: the last lines that its containers logged, oldest first.
+    """
+
+    def __init__(
+        self, endpoint_name: str, *, failure_reason: str, log_tail: Sequence[str] = ()
+    ) -> None:
+        self.endpoint_name = endpoint_name
+        self.failure_reason = failure_reason
+        self.log_tail = tuple(log_tail)
+        super().__init__(_with_log(f"endpoint {endpoint_name} failed: {failure_reason}", log_tail))
+
+
+def _with_log(text: str, log_tail: Sequence[str]) -> str:
+    if not log_tail:
+        return text
+    return "\n".join([text, "last log lines:", *(f"  {line}" for line in log_tail)])

@@ -1,0 +1,150 @@
+"""``Framework``, what a plugin registers, and the registry that finds one by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from sm_core.errors import PluginError, UnknownFrameworkError
+from sm_core.options import Option
+
+if TYPE_CHECKING:
+    from sm_core.estimator import Estimator
+    from sm_core.model import Model
+    from sm_core.predictor import Predictor
+
+__all__ = ["Framework", "get_framework", "list_frameworks"]
+
+#: Frameworks of this project's own plugins and the distributions that bring them, so that a missing
+#: one can be named with the command that installs it. A third party's plugin needs no row here.
+_KNOWN_DISTRIBUTIONS = {
+    "mxnet": "sm-mxnet",
+    "tensorflow": "sm-tensorflow",
+    "kmeans": "sm-amazon-algos",
+    "pca": "sm-amazon-algos",
+    "linear-learner": "sm-amazon-algos",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Framework:
+    """One framework, as a plugin describes it to the core.
+
+    Classes are given as ``"package.module:Name"`` and imported on first use, so that describing a
+    framework costs nothing.
+
+    Attributes:
+        name: what users write in ``Estimator(framework=…)``, lower case.
+        aliases: other accepted names.
+        estimator: reference to the ``Estimator`` subclass.
+        model: reference to the ``Model`` subclass.
+        predictor: reference to the ``Predictor`` subclass.
+        options: constructor options beyond the core's own.
+        default_version: framework version when the user names none.
+        hyperparameter_encoding: ``json`` encodes every value as JSON, as script containers expect;
+            ``text`` passes ``str(value)``, as algorithms expect.
+        default_channel: channel that a plain ``fit("s3://…")`` feeds.
+        content_type: content type of a predictor's requests.
+        accept: content type that a predictor asks for.
+    """
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    estimator: str
+    model: str
+    predictor: str
+    options: tuple[Option, ...] = ()
+    default_version: str | None = None
+    hyperparameter_encoding: Literal["json", "text"] = "json"
+    default_channel: str = "training"
+    content_type: str = "application/json"
+    accept: str = "application/json"
+
+    def estimator_class(self) -> type[Estimator]:
+        """The estimator class, imported now."""
+        return _load(self, self.estimator)
+
+    def model_class(self) -> type[Model]:
+        """The model class, imported now."""
+        return _load(self, self.model)
+
+    def predictor_class(self) -> type[Predictor]:
+        """The predictor class, imported now."""
+        return _load(self, self.predictor)
+
+
+def _load(framework: Framework, reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(
+            f"framework {framework.name!r} names {reference!r}, which cannot be imported: {error}"
+        ) from error
+
+
+def list_frameworks() -> list[str]:
+    """Names of the frameworks that the installed plugins register, sorted."""
+    return sorted({framework.name for framework in _registry().values()})
+
+
+def get_framework(name: str) -> Framework:
+    """The framework called `name`, or known by it as an alias.
+
+    Raises:
+        UnknownFrameworkError: nothing installed registers it; names the nearest known framework,
+            or the pip command that would install it.
+    """
+    registry = _registry()
+    framework = registry.get(name.lower())
+    if framework is None:
+        raise UnknownFrameworkError(_unknown(name, registry))
+    return framework
+
+
+def _unknown(name: str, registry: dict[str, Framework]) -> str:
+    from sm_core.plugins import client_plugins
+
+    text = f"no installed plugin registers the framework {name!r}"
+    distribution = _KNOWN_DISTRIBUTIONS.get(name.lower())
+    broken = [load for load in client_plugins().broken() if load.distribution == distribution]
+    if broken:
+        return f"{text}: {broken[0].describe()}"
+    if distribution is not None:
+        return f"{text}; install it with: pip install {distribution}"
+    names: Iterable[str] = {*registry, *_KNOWN_DISTRIBUTIONS}
+    near = difflib.get_close_matches(name.lower(), sorted(names), n=1)
+    if near and near[0] in registry:
+        return f"{text}; did you mean {near[0]!r}?"
+    if near:
+        return (
+            f"{text}; did you mean {near[0]!r}? "
+            f"Install it with: pip install {_KNOWN_DISTRIBUTIONS[near[0]]}"
+        )
+    installed = ", ".join(list_frameworks()) or "none"
+    return (
+        f"{text}; installed: {installed}. A plugin brings a framework: pip install its "
+        "distribution, or pass image_name= to bring your own container"
+    )
+
+
+@cache
+def _registry() -> dict[str, Framework]:
+    from sm_core.plugins import client_plugins
+
+    registry: dict[str, Framework] = {}
+    for frameworks in client_plugins().hook.sm_frameworks():
+        for framework in frameworks:
+            for name in (framework.name, *framework.aliases):
+                other = registry.setdefault(name.lower(), framework)
+                if other is not framework:
+                    raise PluginError(
+                        f"two plugins register the framework name {name!r}: "
+                        f"{other.estimator} and {framework.estimator}; uninstall one of them"
+                    )
+    return registry

@@ -1,0 +1,139 @@
+"""Options of estimators and models: declared once, bound to arguments, explained when wrong."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+__all__ = ["ALIASES", "REQUIRED", "Option", "bind", "signature"]
+
+#: Later spellings that today's users type, and the primary names they stand for.
+ALIASES: Mapping[str, str] = {
+    "instance_count": "train_instance_count",
+    "instance_type": "train_instance_type",
+    "volume_size": "train_volume_size",
+    "max_run": "train_max_run",
+    "image_uri": "image_name",
+}
+
+
+class _Required:
+    """Marks an option that has no default."""
+
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+REQUIRED: Any = _Required()
+
+
+@attrs.frozen
+class Option:
+    """One constructor option.
+
+    Attributes:
+        name: the keyword.
+        type: its type as users should read it (``"str | None"``).
+        help: what it means, with units.
+        default: its value when absent; `REQUIRED` if it must be given.
+    """
+
+    name: str
+    type: str
+    help: str
+    default: Any = attrs.field(default=None, kw_only=True)
+
+
+def bind(
+    owner: str,
+    declared: Sequence[Option],
+    positional: Sequence[str],
+    args: Sequence[Any],
+    keywords: Mapping[str, Any],
+    *,
+    aliases: Mapping[str, str] = ALIASES,
+) -> dict[str, Any]:
+    """The value of every declared option, from a constructor's arguments.
+
+    Args:
+        owner: the class, for messages.
+        declared: its options.
+        positional: names that may be given by position, in order.
+        args: positional arguments.
+        keywords: keyword arguments, aliases among them.
+        aliases: other spellings.
+
+    Raises:
+        TypeError: an option is unknown (with the nearest match), given twice, or missing.
+    """
+    options = {option.name: option for option in declared}
+    if len(args) > len(positional):
+        raise TypeError(
+            f"{owner} takes at most {len(positional)} positional arguments "
+            f"({', '.join(positional)}), {len(args)} were given; name the others"
+        )
+    given: dict[str, Any] = dict(zip(positional, args, strict=False))
+    spelling = {name: name for name in given}
+    for keyword, value in keywords.items():
+        name = keyword if keyword in options else aliases.get(keyword, keyword)
+        if name not in options:
+            raise TypeError(_unknown(owner, keyword, options, aliases))
+        if name in given:
+            raise TypeError(_twice(owner, name, spelling[name], keyword))
+        given[name] = value
+        spelling[name] = keyword
+    missing = [
+        name for name, option in options.items() if option.default is REQUIRED and name not in given
+    ]
+    if missing:
+        raise TypeError(f"{owner} needs {', '.join(missing)}")
+    return {name: given.get(name, option.default) for name, option in options.items()}
+
+
+def _unknown(
+    owner: str, keyword: str, options: Mapping[str, Option], aliases: Mapping[str, str]
+) -> str:
+    known = [*options, *(alias for alias, name in aliases.items() if name in options)]
+    near = difflib.get_close_matches(keyword, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"{owner} has no option {keyword!r}{hint} Options: {', '.join(sorted(options))}"
+
+
+def _twice(owner: str, name: str, first: str, second: str) -> str:
+    if first == second:
+        return f"{owner} got {name!r} both by position and by name"
+    return f"{owner} got {first!r} and {second!r}, two spellings of one option; give one"
+
+
+def signature(
+    positional: Sequence[str], declared: Sequence[Option], *, leading: Sequence[str] = ()
+) -> inspect.Signature:
+    """The signature that ``help()`` and notebooks show for a class with these options."""
+    by_name = {option.name: option for option in declared}
+    positional = [name for name in positional if name in by_name]
+    rest = sorted(set(by_name) - set(positional))
+
+    def parameter(name: str, kind: Any) -> inspect.Parameter:
+        option = by_name[name]
+        default = inspect.Parameter.empty if option.default is REQUIRED else option.default
+        return inspect.Parameter(name, kind, default=default, annotation=option.type)
+
+    # A required parameter may not follow one with a default unless it is keyword-only.
+    first: list[inspect.Parameter] = []
+    for name in positional:
+        entry = parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if first and first[-1].default is not inspect.Parameter.empty:
+            if entry.default is inspect.Parameter.empty:
+                entry = entry.replace(default=None)
+        first.append(entry)
+    return inspect.Signature(
+        [
+            *(inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in leading),
+            *first,
+            *(parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in rest),
+        ]
+    )
