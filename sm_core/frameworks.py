@@ -67,15 +67,18 @@ class Framework:
 
     def estimator_class(self) -> type[Estimator]:
         """The estimator class, imported now."""
-        return _load(self, self.estimator)
+        found: type[Estimator] = _load(self, self.estimator)
+        return found
 
     def model_class(self) -> type[Model]:
         """The model class, imported now."""
-        return _load(self, self.model)
+        found: type[Model] = _load(self, self.model)
+        return found
 
     def predictor_class(self) -> type[Predictor]:
         """The predictor class, imported now."""
-        return _load(self, self.predictor)
+        found: type[Predictor] = _load(self, self.predictor)
+        return found
 
 
 def _load(framework: Framework, reference: str) -> Any:

@@ -19,6 +19,8 @@ from typing import Any
 import attrs
 import pluggy
 
+from sm_core.errors import PluginError
+
 __all__ = [
     "CLIENT_HOOKS",
     "CONTAINER_HOOKS",
@@ -112,6 +114,32 @@ class PluginManager(pluggy.PluginManager):
         """The plugins that were set aside."""
         return [load for load in self.loads if load.error is not None]
 
+    def fold(self, hook: str, folded: str, value: Any, **arguments: Any) -> Any:
+        """Call `hook` plugin by plugin, each seeing as argument `folded` what the last returned.
+
+        Plugins come in the order of registration; one that returns None leaves the value as it is.
+
+        Returns:
+            The last result that is not None, or None if there is none.
+
+        Raises:
+            PluginError: a plugin returned something of another kind than it was given.
+        """
+        result: Any = None
+        for implementation in getattr(self.hook, hook).get_hookimpls():
+            given = {**arguments, folded: value if result is None else result}
+            self.trace.root.get("hook")(hook, "of", implementation.plugin_name, given, "\n")
+            answer = implementation.function(*(given[name] for name in implementation.argnames))
+            if answer is None:
+                continue
+            if not isinstance(answer, Mapping):
+                raise PluginError(
+                    f"plugin {implementation.plugin_name!r}: {hook} returned a "
+                    f"{type(answer).__name__}; it must return a dict, or None to change nothing"
+                )
+            result = answer
+        return result
+
     def _load(self, entry_point: EntryPoint, distribution: Distribution) -> None:
         name, release = distribution.metadata["Name"], distribution.version
         try:
@@ -167,7 +195,9 @@ def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
 def _cause(error: Exception, distribution: Distribution) -> str:
     text = f"{type(error).__name__}: {error}"
     wanted = _newer_core_wanted(distribution)
-    return f"{text} (it asks for sm-core {wanted}, {version('sm-core')} is here)" if wanted else text
+    return (
+        f"{text} (it asks for sm-core {wanted}, {version('sm-core')} is here)" if wanted else text
+    )
 
 
 def _newer_core_wanted(distribution: Distribution) -> str | None:

@@ -1,0 +1,134 @@
+"""Train and host machine-learning models on Amazon SageMaker, or on a laptop.
+
+The names below are loaded on first use: importing the package imports nothing else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+#: Public name → module that defines it, and its name there.
+_LOCATIONS = {
+    "Estimator": ("sm_core.estimator", "Estimator"),
+    "Model": ("sm_core.model", "Model"),
+    "Predictor": ("sm_core.predictor", "Predictor"),
+    "RealTimePredictor": ("sm_core.predictor", "Predictor"),
+    "Session": ("sm_core.session", "Session"),
+    "TrainingInput": ("sm_core.inputs", "TrainingInput"),
+    "bytes_deserializer": ("sm_core.codecs", "bytes_deserializer"),
+    "container_def": ("sm_core.model", "container_def"),
+    "csv_deserializer": ("sm_core.codecs", "csv_deserializer"),
+    "csv_serializer": ("sm_core.codecs", "csv_serializer"),
+    "json_deserializer": ("sm_core.codecs", "json_deserializer"),
+    "json_serializer": ("sm_core.codecs", "json_serializer"),
+    "list_frameworks": ("sm_core.frameworks", "list_frameworks"),
+    "npy_deserializer": ("sm_core.codecs", "npy_deserializer"),
+    "npy_serializer": ("sm_core.codecs", "npy_serializer"),
+    "production_variant": ("sm_core.model", "production_variant"),
+    "s3_input": ("sm_core.inputs", "TrainingInput"),
+    "stream_deserializer": ("sm_core.codecs", "stream_deserializer"),
+    "string_deserializer": ("sm_core.codecs", "string_deserializer"),
+    "CodecError": ("sm_core.errors", "CodecError"),
+    "ConfigurationError": ("sm_core.errors", "ConfigurationError"),
+    "EndpointFailed": ("sm_core.errors", "EndpointFailed"),
+    "ImageError": ("sm_core.errors", "ImageError"),
+    "InputError": ("sm_core.errors", "InputError"),
+    "LocalServiceError": ("sm_core.errors", "LocalServiceError"),
+    "PluginError": ("sm_core.errors", "PluginError"),
+    "RequestError": ("sm_core.errors", "RequestError"),
+    "SMError": ("sm_core.errors", "SMError"),
+    "SourceError": ("sm_core.errors", "SourceError"),
+    "TrainingJobFailed": ("sm_core.errors", "TrainingJobFailed"),
+    "UnknownBackendError": ("sm_core.errors", "UnknownBackendError"),
+    "UnknownFrameworkError": ("sm_core.errors", "UnknownFrameworkError"),
+}
+
+__all__ = [
+    "CodecError",
+    "ConfigurationError",
+    "EndpointFailed",
+    "Estimator",
+    "ImageError",
+    "InputError",
+    "LocalServiceError",
+    "Model",
+    "PluginError",
+    "Predictor",
+    "RealTimePredictor",
+    "RequestError",
+    "SMError",
+    "Session",
+    "SourceError",
+    "TrainingInput",
+    "TrainingJobFailed",
+    "UnknownBackendError",
+    "UnknownFrameworkError",
+    "__version__",
+    "bytes_deserializer",
+    "container_def",
+    "csv_deserializer",
+    "csv_serializer",
+    "json_deserializer",
+    "json_serializer",
+    "list_frameworks",
+    "npy_deserializer",
+    "npy_serializer",
+    "production_variant",
+    "s3_input",
+    "stream_deserializer",
+    "string_deserializer",
+]
+
+if TYPE_CHECKING:
+    from sm_core.codecs import (
+        bytes_deserializer,
+        csv_deserializer,
+        csv_serializer,
+        json_deserializer,
+        json_serializer,
+        npy_deserializer,
+        npy_serializer,
+        stream_deserializer,
+        string_deserializer,
+    )
+    from sm_core.errors import (
+        CodecError,
+        ConfigurationError,
+        EndpointFailed,
+        ImageError,
+        InputError,
+        LocalServiceError,
+        PluginError,
+        RequestError,
+        SMError,
+        SourceError,
+        TrainingJobFailed,
+        UnknownBackendError,
+        UnknownFrameworkError,
+    )
+    from sm_core.estimator import Estimator
+    from sm_core.frameworks import list_frameworks
+    from sm_core.inputs import TrainingInput
+    from sm_core.inputs import TrainingInput as s3_input
+    from sm_core.model import Model, container_def, production_variant
+    from sm_core.predictor import Predictor
+    from sm_core.predictor import Predictor as RealTimePredictor
+    from sm_core.session import Session
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        try:
+            module, attribute = _LOCATIONS[name]
+        except KeyError:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+        value = getattr(import_module(module), attribute)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

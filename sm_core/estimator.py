@@ -1,0 +1,460 @@
+"""``Estimator``: trains on SageMaker, or on the laptop, and deploys what it trained."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
+
+from sm_core.endpoints import Endpoint
+from sm_core.errors import ConfigurationError
+from sm_core.frameworks import Framework, get_framework
+from sm_core.hyperparameters import encode
+from sm_core.images import ImageRequest, resolve_image
+from sm_core.inputs import Inputs, channels
+from sm_core.jobs import TrainingJob
+from sm_core.model import Model, session_for
+from sm_core.naming import base_name, unique_name
+from sm_core.options import REQUIRED, Option, bind, signature
+from sm_core.preparation import DryPreparation, Preparation
+from sm_core.requests import (
+    AlgorithmSpecification,
+    OutputDataConfig,
+    ResourceConfig,
+    StoppingCondition,
+    Tag,
+    TrainingJobRequest,
+    framework_of_calls,
+    shape_request,
+    to_aws,
+)
+from sm_core.session import Session
+from sm_core.source import Source, SourceFile
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["Estimator", "EstimatorOptions"]
+
+#: Options of every estimator; a framework adds its own.
+OPTIONS = (
+    Option("image_name", "str | None", "image URI; wins over the framework's own"),
+    Option("entry_point", "str | None", "Python file that trains (and serves)"),
+    Option("source_dir", "str | None", "folder, or s3:// archive, that holds the entry point"),
+    Option("role", "str | None", "IAM role, name or ARN, that the job assumes"),
+    Option("train_instance_count", "int", "number of instances", default=1),
+    Option("train_instance_type", "str", "instance type, 'ml.c5.xlarge'", default=REQUIRED),
+    Option("train_volume_size", "int", "GB of storage per instance", default=30),
+    Option("train_max_run", "int", "seconds after which the job is stopped", default=24 * 3600),
+    Option("input_mode", "str", "'File', 'Pipe' or 'FastFile'", default="File"),
+    Option("output_path", "str | None", "S3 URI for results; None for the default bucket"),
+    Option("output_kms_key", "str | None", "KMS key that encrypts results"),
+    Option("base_job_name", "str | None", "what job names begin with; None for the image's name"),
+    Option("job_name", "str | None", "exact name of the next job"),
+    Option("hyperparameters", "Mapping[str, Any] | None", "hyperparameters"),
+    Option("py_version", "str | None", "Python version of the image"),
+    Option("framework_version", "str | None", "framework version of the image"),
+    Option("container_log_level", "int", "log level in the container", default=logging.INFO),
+    Option("enable_cloudwatch_metrics", "bool", "send the container's metrics", default=False),
+    Option("code_location", "str | None", "bucket, or s3:// prefix, for the code"),
+    Option("tags", "Mapping[str, str] | None", "tags of all that is created"),
+    Option("sagemaker_session", "Session | None", "whose account; None for a new Session"),
+)
+
+
+class EstimatorOptions(TypedDict, total=False):
+    """Keyword arguments of `Estimator` and its subclasses; meanings stand beside `OPTIONS`."""
+
+    image_name: str | None
+    image_uri: str | None
+    entry_point: str | None
+    source_dir: str | None
+    role: str | None
+    train_instance_count: int
+    instance_count: int
+    train_instance_type: str
+    instance_type: str
+    train_volume_size: int
+    volume_size: int
+    train_max_run: int
+    max_run: int
+    input_mode: str
+    output_path: str | None
+    output_kms_key: str | None
+    base_job_name: str | None
+    job_name: str | None
+    hyperparameters: Mapping[str, Any] | None
+    py_version: str | None
+    framework_version: str | None
+    container_log_level: int
+    enable_cloudwatch_metrics: bool
+    code_location: str | None
+    tags: Mapping[str, str] | None
+    sagemaker_session: Session | None
+
+
+class Estimator:
+    """Trains a model and deploys it.
+
+    ``Estimator(framework="mxnet", …)`` returns an instance of that framework's own class;
+    ``Estimator(image_name=…, …)`` brings your own container.
+    """
+
+    #: Framework that a subclass trains; None for bring-your-own containers.
+    framework_name: ClassVar[str | None] = None
+    #: Options that may be given by position.
+    positional: ClassVar[Sequence[str]] = (
+        "image_name",
+        "role",
+        "train_instance_count",
+        "train_instance_type",
+    )
+
+    image_name: str | None
+    entry_point: str | None
+    source_dir: str | None
+    role: str | None
+    train_instance_count: int
+    train_instance_type: str
+    train_volume_size: int
+    train_max_run: int
+    input_mode: str
+    output_path: str | None
+    output_kms_key: str | None
+    base_job_name: str | None
+    job_name: str | None
+    py_version: str | None
+    framework_version: str | None
+    container_log_level: int
+    enable_cloudwatch_metrics: bool
+    code_location: str | None
+    tags: Mapping[str, str] | None
+
+    def __new__(cls, *args: Any, framework: str | None = None, **options: Any) -> Estimator:
+        """An instance of `cls`, or of the class that `framework` registers."""
+        target = cls if framework is None else get_framework(framework).estimator_class()
+        if not issubclass(target, cls):
+            raise TypeError(
+                f"{cls.__name__} cannot be an estimator of {framework!r}, which is "
+                f"{target.__name__}; leave framework= out, or use Estimator"
+            )
+        return object.__new__(target)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = signature(cls.positional, OPTIONS)  # type: ignore[attr-defined]  # read by inspect
+
+    def __init__(
+        self, *args: Any, framework: str | None = None, **options: Unpack[EstimatorOptions]
+    ) -> None:
+        """See `OPTIONS` for the options; `positional` may be given by position.
+
+        Args:
+            framework: name of an installed framework, as `list_frameworks` gives them.
+
+        Raises:
+            TypeError: an option is unknown, missing or given twice.
+            UnknownFrameworkError: no installed plugin registers `framework`.
+            SourceError: the entry point or source folder does not exist.
+        """
+        name = framework or self.framework_name
+        self.framework: Framework | None = get_framework(name) if name else None
+        declared = (*OPTIONS, *(self.framework.options if self.framework else ()))
+        bound = bind(type(self).__name__, declared, self.positional, args, options)
+        self._session: Session | None = bound.pop("sagemaker_session")
+        self._hyperparameters = dict(bound.pop("hyperparameters") or {})
+        for option, value in bound.items():
+            setattr(self, option, value)
+        #: The job of the last ``fit``.
+        self.latest_training_job: TrainingJob | None = None
+        self._endpoint_name: str | None = None
+        self._source = self._locate()
+        self._check()
+
+    def _locate(self) -> Source | None:
+        if self.entry_point is not None:
+            return Source.locate(self.entry_point, self.source_dir)
+        if self.image_name is None:
+            raise TypeError(f"{type(self).__name__} needs entry_point, the script that trains")
+        if self.source_dir is not None:
+            raise TypeError("source_dir without entry_point: name the script in it")
+        return None
+
+    def _check(self) -> None:
+        if self.train_instance_count < 1:
+            raise ConfigurationError(
+                f"train_instance_count is {self.train_instance_count}, at least 1 is needed"
+            )
+        if self.train_max_run < 60:
+            warnings.warn(
+                f"train_max_run={self.train_max_run} is in seconds, and less than a minute",
+                stacklevel=4,
+            )
+
+    @property
+    def sagemaker_session(self) -> Session:
+        """The Session; made now, on the instance type's back end, if none was given."""
+        self._session = session_for(self._session, self.train_instance_type)
+        return self._session
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """The user's hyperparameters."""
+        return dict(self._hyperparameters)
+
+    def set_hyperparameters(self, **hyperparameters: Any) -> None:
+        """Add or replace hyperparameters."""
+        self._hyperparameters.update(hyperparameters)
+
+    def train_image(self) -> str:
+        """URI of the image that trains.
+
+        Raises:
+            ImageError: none fits version, Python version, region and instance type.
+        """
+        if self.image_name is not None:
+            return self.image_name
+        assert self.framework is not None  # noqa: S101 - without framework, image_name is given
+        return resolve_image(
+            ImageRequest(
+                framework=self.framework.name,
+                region=self.sagemaker_session.region,
+                instance_type=self._instance_type(),
+                scope="training",
+                version=self.framework_version,
+                default_version=self.framework.default_version,
+                py_version=self.py_version,
+            )
+        )
+
+    def source_listing(self) -> list[SourceFile]:
+        """The files of the user's code that ``fit`` would upload."""
+        return self._source.listing() if self._source else []
+
+    def training_request(
+        self, inputs: Inputs = None, *, job_name: str | None = None
+    ) -> dict[str, Any]:
+        """The CreateTrainingJob request that ``fit`` would send; calls nothing.
+
+        Raises:
+            ConfigurationError: only the account could tell something; says what to give in full.
+        """
+        session = self.sagemaker_session
+        with framework_of_calls(self.framework.name if self.framework else None):
+            preparation = DryPreparation(session, self.role)
+            request = to_aws(self._request(preparation, inputs, job_name))
+            amended = shape_request(
+                request,
+                service="sagemaker",
+                operation="CreateTrainingJob",
+                backend=session.backend.name,
+                sending=False,
+            )
+        return request if amended is None else amended
+
+    def fit(
+        self,
+        inputs: Inputs = None,
+        wait: bool = True,
+        *,
+        logs: bool = True,
+        job_name: str | None = None,
+    ) -> None:
+        """Train.
+
+        Args:
+            inputs: an S3 or file URI, or a `TrainingInput`, for the framework's default channel; or
+                a dict of them by channel name.
+            wait: block until the job has ended.
+            logs: while waiting, show its statuses and log lines.
+            job_name: exact name of the job; None for a new one.
+
+        Raises:
+            TrainingJobFailed: the job failed; carries reason, exit code and the last log lines.
+            InputError: a channel does not name usable data.
+            ConfigurationError: the request could not be made.
+        """
+        session = self.sagemaker_session
+        with framework_of_calls(self.framework.name if self.framework else None):
+            request = self._request(Preparation(session), inputs, job_name)
+            self.latest_training_job = session.train(request)
+        if wait:
+            self.latest_training_job.wait(logs=logs)
+
+    @property
+    def model_data(self) -> str:
+        """S3 URI of the last job's model.
+
+        Raises:
+            ConfigurationError: there is no job yet, or it has no model.
+        """
+        if self.latest_training_job is None:
+            raise ConfigurationError("there is no model yet: call fit first")
+        description = self.latest_training_job.describe()
+        artifacts = description.get("ModelArtifacts") or {}
+        uri: str | None = artifacts.get("S3ModelArtifacts")
+        if not uri:
+            raise ConfigurationError(
+                f"training job {self.latest_training_job.name} has no model; its status is "
+                f"{description.get('TrainingJobStatus')}"
+            )
+        return uri
+
+    def create_model(self) -> Model:
+        """The trained model, ready to be deployed."""
+        location = self._source
+        model_class = self.framework.model_class() if self.framework else Model
+        return model_class(
+            model_data=self.model_data,
+            role=self.role,
+            image=self.image_name,
+            entry_point=self.entry_point if location else None,
+            source_dir=self.source_dir,
+            py_version=self.py_version,
+            framework_version=self.framework_version,
+            container_log_level=self.container_log_level,
+            enable_cloudwatch_metrics=self.enable_cloudwatch_metrics,
+            code_location=self.code_location,
+            tags=self.tags,
+            sagemaker_session=self.sagemaker_session,
+        )
+
+    def deploy(
+        self,
+        initial_instance_count: int = 1,
+        instance_type: str | None = None,
+        *,
+        endpoint_name: str | None = None,
+        wait: bool = True,
+        **aliases: Any,
+    ) -> Any:
+        """Deploy the trained model to an endpoint, all or nothing.
+
+        Args:
+            initial_instance_count: instances to start; also ``min_instances``.
+            instance_type: of each; also ``deploy_instance_type``.
+            endpoint_name: None for the model's name.
+            wait: block until the endpoint is in service.
+
+        Returns:
+            the framework's predictor.
+
+        Raises:
+            EndpointFailed: the endpoint did not come into service; nothing is left of it.
+        """
+        count, kind = _deployment(initial_instance_count, instance_type, aliases)
+        model = self.create_model()
+        name = endpoint_name or unique_name(self.base_job_name or base_name(self.train_image()))
+        predictor = model.deploy(count, kind, endpoint_name=name, wait=wait)
+        self._endpoint_name = name
+        return predictor
+
+    def delete_endpoint(self) -> None:
+        """Delete the endpoint that the last ``deploy`` made, its configuration and its models.
+
+        Raises:
+            ConfigurationError: nothing was deployed.
+        """
+        if self._endpoint_name is None:
+            raise ConfigurationError("there is no endpoint to delete: deploy was not called")
+        Endpoint(self._endpoint_name, self.sagemaker_session).delete()
+        self._endpoint_name = None
+
+    def _instance_type(self) -> str:
+        """The instance type as a request names it."""
+        types = self.sagemaker_session.backend.instance_types
+        return types.get(self.train_instance_type, self.train_instance_type)
+
+    def _request(
+        self, preparation: Preparation, inputs: Inputs, job_name: str | None
+    ) -> TrainingJobRequest:
+        image = self.train_image()
+        name = job_name or self.job_name or unique_name(self.base_job_name or base_name(image))
+        # Everything that can be wrong is found out before anything is uploaded.
+        hyperparameters = self._encoded()
+        channels(inputs, default_channel=self._default_channel(), upload=lambda path, _: str(path))
+        role = preparation.role_arn(self.role)
+        output_path = preparation.output_path(self.output_path)
+        if self._source is not None:
+            hyperparameters |= self._toolkit_hyperparameters(preparation, self._source, name)
+        return TrainingJobRequest(
+            training_job_name=name,
+            algorithm_specification=AlgorithmSpecification(
+                training_image=image, training_input_mode=self.input_mode
+            ),
+            role_arn=role,
+            output_data_config=OutputDataConfig(
+                s3_output_path=output_path, kms_key_id=self.output_kms_key
+            ),
+            resource_config=ResourceConfig(
+                instance_type=self._instance_type(),
+                instance_count=self.train_instance_count,
+                volume_size_in_gb=self.train_volume_size,
+            ),
+            stopping_condition=StoppingCondition(max_runtime_in_seconds=self.train_max_run),
+            hyper_parameters=hyperparameters,
+            input_data_config=channels(
+                inputs,
+                default_channel=self._default_channel(),
+                upload=lambda path, channel: preparation.data_uri(path, channel, name),
+            ),
+            tags=tuple(Tag(key=k, value=v) for k, v in self.tags.items()) if self.tags else None,
+        )
+
+    def _default_channel(self) -> str:
+        return self.framework.default_channel if self.framework else "training"
+
+    def _encoding(self) -> Literal["json", "text"]:
+        if self.framework is not None:
+            return self.framework.hyperparameter_encoding
+        return "text" if self._source is None else "json"
+
+    def _encoded(self) -> dict[str, str]:
+        return encode(self._hyperparameters, self._encoding())
+
+    def _toolkit_hyperparameters(
+        self, preparation: Preparation, source: Source, job_name: str
+    ) -> dict[str, str]:
+        """What the training toolkit reads among the hyperparameters, always as JSON."""
+        uri = preparation.code_uri(
+            source, location=self.code_location, key=f"{job_name}/source/sourcedir.tar.gz"
+        )
+        return encode(
+            {
+                "sagemaker_submit_directory": uri,
+                "sagemaker_program": source.program,
+                "sagemaker_enable_cloudwatch_metrics": self.enable_cloudwatch_metrics,
+                "sagemaker_container_log_level": self.container_log_level,
+                "sagemaker_job_name": job_name,
+                "sagemaker_region": self.sagemaker_session.region,
+            },
+            "json",
+        )
+
+
+Estimator.__signature__ = signature(Estimator.positional, OPTIONS)  # type: ignore[attr-defined]  # read by inspect
+
+
+def _deployment(
+    count: int, instance_type: str | None, aliases: Mapping[str, Any]
+) -> tuple[int, str | None]:
+    """Instance count and type, from either spelling."""
+    bound = bind(
+        "deploy",
+        (
+            Option("initial_instance_count", "int", "", default=count),
+            Option("instance_type", "str | None", "", default=instance_type),
+        ),
+        (),
+        (),
+        aliases,
+        aliases={
+            "min_instances": "initial_instance_count",
+            "deploy_instance_type": "instance_type",
+        },
+    )
+    if instance_type is not None and "deploy_instance_type" in aliases:
+        raise TypeError(
+            "deploy got 'instance_type' and 'deploy_instance_type', two spellings of one option"
+        )
+    return bound["initial_instance_count"], bound["instance_type"]
