@@ -59,7 +59,8 @@ class Clients:
         with self._lock:
             if service not in self._clients:
                 with translated_errors():
-                    client = self.boto_session.client(service)
+                    session: Any = self.boto_session  # typed clients want a literal name
+                    client = session.client(service)
                 self._attach_hooks(service, client)
                 self._clients[service] = client
             return self._clients[service]

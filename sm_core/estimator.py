@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
+from typing_extensions import Self
+
 from sm_core.endpoints import Endpoint
 from sm_core.errors import ConfigurationError
 from sm_core.frameworks import Framework, get_framework
@@ -131,7 +133,7 @@ class Estimator:
     code_location: str | None
     tags: Mapping[str, str] | None
 
-    def __new__(cls, *args: Any, framework: str | None = None, **options: Any) -> Estimator:
+    def __new__(cls, *args: Any, framework: str | None = None, **options: Any) -> Self:
         """An instance of `cls`, or of the class that `framework` registers."""
         target = cls if framework is None else get_framework(framework).estimator_class()
         if not issubclass(target, cls):
@@ -214,7 +216,7 @@ class Estimator:
         """
         if self.image_name is not None:
             return self.image_name
-        assert self.framework is not None  # noqa: S101 - without framework, image_name is given
+        assert self.framework is not None
         return resolve_image(
             ImageRequest(
                 framework=self.framework.name,

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
+from typing_extensions import Self
 
 __all__ = ["LogLine", "LogTail", "WaitView"]
 
@@ -109,7 +110,7 @@ class WaitView:
         self._colours: dict[str, str] = {}
         self._status: Status | None = None
 
-    def __enter__(self) -> WaitView:
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._status = self._console.status(self._title)
             self._status.start()

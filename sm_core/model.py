@@ -171,7 +171,7 @@ class Model:
         """The image that serves on `instance_type`."""
         if self.image is not None:
             return self.image
-        assert self.framework is not None  # noqa: S101 - without framework, image is given
+        assert self.framework is not None
         return resolve_image(
             ImageRequest(
                 framework=self.framework.name,

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import IO, Any, ClassVar, Literal, cast
 
 from botocore.exceptions import ClientError
+from typing_extensions import Self
 
 from sm_core.clients import translated_errors
 from sm_core.codecs import (
@@ -108,7 +109,7 @@ class Predictor:
         """Delete the endpoint, its configuration and its models."""
         Endpoint(self.endpoint, self.sagemaker_session).delete()
 
-    def __enter__(self) -> Predictor:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

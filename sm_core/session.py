@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from sm_core.backends import Backend
 from sm_core.clients import Clients, translated_errors
-from sm_core.errors import ConfigurationError, InputError, PluginError, RequestError
-from sm_core.errors import UnknownBackendError
+from sm_core.errors import (
+    ConfigurationError,
+    InputError,
+    PluginError,
+    RequestError,
+    UnknownBackendError,
+)
 from sm_core.jobs import TrainingJob
 from sm_core.requests import TrainingJobRequest, to_aws
 from sm_core.uploads import upload_tree
