@@ -7,8 +7,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
-from typing_extensions import Self
-
 from sm_core.endpoints import Endpoint
 from sm_core.errors import ConfigurationError
 from sm_core.frameworks import Framework, get_framework
@@ -35,7 +33,7 @@ from sm_core.session import Session
 from sm_core.source import Source, SourceFile
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
 __all__ = ["Estimator", "EstimatorOptions"]
 

@@ -126,9 +126,9 @@ def signature(
     first: list[inspect.Parameter] = []
     for name in positional:
         entry = parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        if first and first[-1].default is not inspect.Parameter.empty:
-            if entry.default is inspect.Parameter.empty:
-                entry = entry.replace(default=None)
+        after_default = bool(first) and first[-1].default is not inspect.Parameter.empty
+        if after_default and entry.default is inspect.Parameter.empty:
+            entry = entry.replace(default=None)
         first.append(entry)
     return inspect.Signature(
         [

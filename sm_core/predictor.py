@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import IO, Any, ClassVar, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from botocore.exceptions import ClientError
-from typing_extensions import Self
 
 from sm_core.clients import translated_errors
 from sm_core.codecs import (
@@ -21,6 +20,9 @@ from sm_core.endpoints import Endpoint
 from sm_core.errors import CodecError, RequestError
 from sm_core.frameworks import get_framework
 from sm_core.session import Session
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Predictor"]
 
