@@ -13,6 +13,7 @@
     jobs/             one folder for each training job
     endpoints/        one folder for each model server
     service.log       what the service prints
+    stay              there while the service must not end by itself
 
 Nothing here imports boto3 or starts anything.
 """
@@ -165,6 +166,11 @@ class Home:
     def service_log(self) -> Path:
         """What the service prints."""
         return self.path / "service.log"
+
+    @property
+    def stay_marker(self) -> Path:
+        """While it exists an idle service goes on; ``sm local up`` makes it, ``down`` removes it."""
+        return self.path / "stay"
 
     def create(self) -> Home:
         """Make the folder and those in it, for the owner alone, where they are missing.
