@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sm_core.errors import LocalServiceError
-
 from sm_local.environmentspec import EnvironmentSpec
 
 __all__ = ["EnvironmentFailed", "ensure_environment", "find_python", "index_settings"]

@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 import cattrs
+
 from sm_core.containerspec import ContainerSpec
 from sm_core.errors import LocalServiceError
 

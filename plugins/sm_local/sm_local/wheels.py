@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import attrs
+
 from sm_core.errors import LocalServiceError
 
 __all__ = ["WheelError", "WheelFile", "installed_wheel"]
