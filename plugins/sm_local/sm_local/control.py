@@ -42,7 +42,7 @@ def call(
         text = response.read()
     except (OSError, http.client.HTTPException) as error:
         raise LocalServiceError(
-            f"the local service on port {port} does not answer: {str(error) or type(error).__name__}; "
+            f"the local service on port {port} does not answer ({type(error).__name__}: {error}); "
             f"its log is {home.service_log}"
         ) from error
     finally:

@@ -169,7 +169,7 @@ class Home:
 
     @property
     def stay_marker(self) -> Path:
-        """While it exists an idle service goes on; ``sm local up`` makes it, ``down`` removes it."""
+        """While it exists, an idle service goes on: ``sm local up`` makes it, ``down`` ends it."""
         return self.path / "stay"
 
     def create(self) -> Home:

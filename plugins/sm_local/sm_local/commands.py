@@ -1,0 +1,203 @@
+"""``sm local``: start, stop, inspect and address the local service."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from sm_core.errors import LocalServiceError
+from sm_local.home import REGION, Home
+
+__all__ = ["local"]
+
+
+@click.group()
+def local() -> None:
+    """The SageMaker service on this machine.
+
+    Session.local() starts it when it is needed and it ends by itself when it is not; these commands
+    are for other AWS clients and for looking after it. Its home is ~/.sm/local, or the folder that
+    SMCORE_LOCAL_HOME names.
+    """
+
+
+@local.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on from now on; 0 picks a free one if the present one is taken.",
+)
+def up(port: int | None) -> None:
+    """Start the service and keep it until `sm local down`.
+
+    A service that started by itself ends after 30 idle minutes (SMCORE_LOCAL_IDLE_MINUTES); after
+    this command it stays.
+    """
+    from sm_local.startup import ensure_service, probe
+
+    home = Home.default()
+    running = probe(home)
+    if running is not None and port and port != running.port:
+        raise LocalServiceError(
+            f"the local service already listens on port {running.port}; "
+            f"to move it: sm local down && sm local up --port {port}"
+        )
+    service = ensure_service(home, port=port)
+    home.stay_marker.touch(mode=0o600)
+    click.echo(f"The local service listens on {service.endpoint_url} (process {service.pid}).")
+    click.echo('For other AWS clients in this shell: eval "$(sm local env)"')
+
+
+@local.command()
+@click.option("--all", "jobs", is_flag=True, help="Stop running training jobs too.")
+def down(jobs: bool) -> None:
+    """End the service and the model servers of its endpoints.
+
+    Nothing is lost: objects, jobs and endpoints are there again at the next start, when the model
+    servers come back too. Running training jobs go on under their supervisors and are named.
+    """
+    from sm_local import leftovers
+    from sm_local.startup import shut_down
+
+    home = Home.default()
+    home.stay_marker.unlink(missing_ok=True)
+    stopped = shut_down(home, jobs=jobs)
+    # Also those that a service left which did not end in good order.
+    leftovers.end_model_servers(home)
+    if jobs:
+        leftovers.end_jobs(home)
+    if stopped is None:
+        click.echo("No local service was running.")
+    else:
+        click.echo("The local service has ended.")
+        if stopped.endpoints:
+            click.echo(f"Endpoints that come back with it: {', '.join(sorted(stopped.endpoints))}")
+    running = leftovers.running_jobs(home)
+    if running:
+        click.echo(f"Training jobs that go on: {', '.join(running)}")
+        click.echo("To stop them too: sm local down --all")
+
+
+@local.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def status(as_json: bool) -> None:
+    """Show whether the service runs, where, and what it is doing; starts nothing."""
+    state = _status(Home.default())
+    if as_json:
+        click.echo(json.dumps(state, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in _rows(state):
+        table.add_row(f"[bold]{name}[/bold]", value)
+    Console(markup=True, highlight=False).print(table)
+
+
+@local.command()
+@click.option("--json", "as_json", is_flag=True, help="Print an object; null means: unset it.")
+def env(as_json: bool) -> None:
+    """Print shell commands that point any AWS client at the service, and start it.
+
+    Use it as: eval "$(sm local env)". The service ends after 30 idle minutes unless `sm local up`
+    was called.
+    """
+    from sm_local.startup import ensure_service
+
+    home = Home.default()
+    variables = _variables(home, ensure_service(home).endpoint_url, os.environ)
+    if as_json:
+        click.echo(json.dumps(variables, indent=2))
+        return
+    for name, value in variables.items():
+        click.echo(f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}")
+
+
+def _variables(
+    home: Home, endpoint_url: str, environment: Mapping[str, str]
+) -> dict[str, str | None]:
+    """What to set, and with None what to unset, in `environment`."""
+    pair = home.credentials()
+    variables: dict[str, str | None] = {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ACCESS_KEY_ID": pair.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": pair.secret_access_key,
+        "AWS_DEFAULT_REGION": REGION,
+        "NO_PROXY": _without_proxy(environment.get("NO_PROXY", "")),
+        "AWS_PROFILE": None,
+        "AWS_SESSION_TOKEN": None,
+    }
+    if "no_proxy" in environment:
+        # Where both are set, the lower-case one counts.
+        variables["no_proxy"] = _without_proxy(environment["no_proxy"])
+    for name in environment:
+        # These would take precedence over the above.
+        if name.startswith("AWS_ENDPOINT_URL_") or name in {
+            "AWS_DEFAULT_PROFILE",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+            "AWS_REGION",
+        }:
+            variables[name] = None
+    return variables
+
+
+def _without_proxy(hosts: str) -> str:
+    """`hosts`, a list in the form of NO_PROXY, with this machine in it."""
+    present = [host.strip() for host in hosts.split(",") if host.strip()]
+    return ",".join(dict.fromkeys([*present, "127.0.0.1", "localhost"]))
+
+
+def _status(home: Home) -> dict[str, Any]:
+    from sm_local import control, leftovers
+    from sm_local.startup import probe
+
+    running = probe(home)
+    if running is None:
+        return {
+            "running": False,
+            "home": str(home.path),
+            "running_jobs": leftovers.running_jobs(home),
+        }
+    answer = control.call(home, running.port, "GET", "/_sm_local/status", timeout=10)
+    return {
+        "running": True,
+        "home": str(home.path),
+        "endpoint_url": running.endpoint_url,
+        "port": running.port,
+        "pid": running.pid,
+        "version": running.version,
+        "started": running.started,
+        "stays": home.stay_marker.exists(),
+        "jobs": answer["jobs"],
+        "endpoints": answer["endpoints"],
+    }
+
+
+def _rows(state: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = [("Home", state["home"])]
+    if not state["running"]:
+        rows.append(("Service", "not running"))
+        if state["running_jobs"]:
+            rows.append(("Jobs", f"running without it: {', '.join(state['running_jobs'])}"))
+        return rows
+    since = dt.datetime.fromtimestamp(state["started"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    jobs = ", ".join(f"{count} {name}" for name, count in state["jobs"].items() if count)
+    return [
+        *rows,
+        ("Service", f"{state['endpoint_url']}, sm-local {state['version']}"),
+        ("Process", f"{state['pid']}, since {since}"),
+        ("Ends", "with `sm local down`" if state["stays"] else "by itself when idle"),
+        ("Jobs", jobs or "none"),
+        ("Endpoints", ", ".join(_endpoint(item) for item in state["endpoints"]) or "none"),
+    ]
+
+
+def _endpoint(item: Any) -> str:
+    return item if isinstance(item, str) else " ".join(str(value) for value in item.values())

@@ -1,0 +1,125 @@
+"""Hand the service what a container of this client's plugins is made of.
+
+The service cannot see every client's plugins. Before a training job or a model is created, the
+container's description and the wheels of the code beside this client go to a bucket of their own,
+addressed by content, and a tag of the request names them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sm_core.containerspec import ContainerSpec, Device
+from sm_core.plugins import client_plugins
+from sm_local.environments import index_settings
+from sm_local.environmentspec import EnvironmentSpec, Wheel
+from sm_local.home import ENVIRONMENT_TAG, RESERVED_BUCKET, Home
+from sm_local.wheels import WheelFile, installed_wheel
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from sm_core.requests import RequestContext
+
+__all__ = ["hand_over"]
+
+#: Where the NVIDIA driver shows the first GPU.
+_GPU: Final = Path("/dev/nvidia0")
+
+
+def hand_over(context: RequestContext, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`request` with the tag that names its environment, or None to leave it as it is.
+
+    What the service lacks is uploaded, but only if ``context.sending``. A request that is no
+    CreateTrainingJob or CreateModel, or whose image no plugin knows, is left as it is.
+
+    Raises:
+        LocalServiceError: the code beside this client cannot be packed.
+    """
+    image = _image(context.operation, request)
+    if image is None:
+        return None
+    container: ContainerSpec | None = client_plugins().hook.sm_container(
+        framework=context.framework, version=None, device=_device(image), image=image
+    )
+    if container is None:
+        return None
+    home = Home.default()
+    wheels = _wheels(home, container)
+    spec = EnvironmentSpec(
+        container=container,
+        wheels=tuple(Wheel(filename=wheel.filename, sha256=wheel.sha256) for wheel in wheels),
+        index=index_settings(os.environ),
+    )
+    if context.sending:
+        _upload(home, spec, wheels)
+    tags = [tag for tag in request.get("Tags", ()) if tag["Key"] != ENVIRONMENT_TAG]
+    return {**request, "Tags": [*tags, {"Key": ENVIRONMENT_TAG, "Value": spec.digest}]}
+
+
+def _image(operation: str, request: Mapping[str, Any]) -> str | None:
+    """The image of the one container that `request` names; None if it names another number."""
+    if operation == "CreateTrainingJob":
+        containers = [request.get("AlgorithmSpecification", {})]
+    elif operation == "CreateModel":
+        containers = [request.get("PrimaryContainer"), *request.get("Containers", ())]
+    else:
+        return None
+    images = [
+        container.get("TrainingImage") or container.get("Image")
+        for container in containers
+        if container
+    ]
+    return images[0] if len(images) == 1 else None
+
+
+def _device(image: str) -> Device:
+    """GPU only where the image is for one and this machine has one."""
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "gpu" if "gpu" in tag.split("-") and _GPU.exists() else "cpu"
+
+
+def _wheels(home: Home, container: ContainerSpec) -> list[WheelFile]:
+    cache_folder = home.create().path / "wheels"
+    cache_folder.mkdir(mode=0o700, exist_ok=True)
+    names = dict.fromkeys(("sm-core", *container.distributions))
+    return [installed_wheel(name, cache_folder) for name in names]
+
+
+def _upload(home: Home, spec: EnvironmentSpec, wheels: list[WheelFile]) -> None:
+    """Put what is missing; the specification last, so that its presence vouches for the wheels."""
+    client = _s3(home, os.getpid())
+    key = f"specs/{spec.digest}.json"
+    if _exists(client, key):
+        return
+    for wheel in wheels:
+        wheel_key = f"wheels/{wheel.sha256}/{wheel.filename}"
+        if not _exists(client, wheel_key):
+            with wheel.path.open("rb") as body:
+                client.put_object(Bucket=RESERVED_BUCKET, Key=wheel_key, Body=body)
+    client.put_object(Bucket=RESERVED_BUCKET, Key=key, Body=spec.to_json())
+
+
+def _exists(client: S3Client, key: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        client.head_object(Bucket=RESERVED_BUCKET, Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return False
+        raise
+    return True
+
+
+@cache
+def _s3(home: Home, process: int) -> S3Client:
+    """A client whose own requests no plugin sees; one for each process, as sockets do not fork."""
+    from sm_local.backend import local_boto_session
+
+    client: S3Client = local_boto_session(home).client("s3")
+    return client
