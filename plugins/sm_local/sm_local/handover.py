@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sm_core.requests import RequestContext
 
-__all__ = ["hand_over"]
+__all__ = ["environment_of", "hand_over"]
 
 #: Where the NVIDIA driver shows the first GPU.
 _GPU: Final = Path("/dev/nvidia0")
@@ -49,16 +49,26 @@ def hand_over(context: RequestContext, request: Mapping[str, Any]) -> dict[str, 
     if container is None:
         return None
     home = Home.default()
+    spec, wheels = environment_of(home, container)
+    if context.sending:
+        _upload(home, spec, wheels)
+    tags = [tag for tag in request.get("Tags", ()) if tag["Key"] != ENVIRONMENT_TAG]
+    return {**request, "Tags": [*tags, {"Key": ENVIRONMENT_TAG, "Value": spec.digest}]}
+
+
+def environment_of(home: Home, container: ContainerSpec) -> tuple[EnvironmentSpec, list[WheelFile]]:
+    """What `container` is made of on this machine, and the wheels of the code beside the caller.
+
+    Raises:
+        LocalServiceError: that code cannot be packed.
+    """
     wheels = _wheels(home, container)
     spec = EnvironmentSpec(
         container=container,
         wheels=tuple(Wheel(filename=wheel.filename, sha256=wheel.sha256) for wheel in wheels),
         index=index_settings(os.environ),
     )
-    if context.sending:
-        _upload(home, spec, wheels)
-    tags = [tag for tag in request.get("Tags", ()) if tag["Key"] != ENVIRONMENT_TAG]
-    return {**request, "Tags": [*tags, {"Key": ENVIRONMENT_TAG, "Value": spec.digest}]}
+    return spec, wheels
 
 
 def _image(operation: str, request: Mapping[str, Any]) -> str | None:
