@@ -142,13 +142,15 @@ class PluginManager(pluggy.PluginManager):
 
     def _load(self, entry_point: EntryPoint, distribution: Distribution) -> None:
         name, release = distribution.metadata["Name"], distribution.version
+        module, fresh = None, False
         try:
             module = import_module(entry_point.module)
+            fresh = not self.is_registered(module)
             self._admit(entry_point.name, module, name, release)
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the others go on
-            existing = self.get_plugin(entry_point.name)
-            if existing is not None:
-                self.unregister(existing)
+            # pluggy keeps a plugin registered that it finds wrong.
+            if fresh and self.is_registered(module):
+                self.unregister(module)
             self.loads.append(
                 LoadedPlugin(
                     name=entry_point.name,
