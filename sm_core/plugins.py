@@ -1,7 +1,7 @@
 """Find, order, load and report plugins; fold what request hooks return.
 
-This module stands below both the client and `sm_core.container` and imports neither: each side makes
-a manager for its own hook specifications, over the same plugin modules.
+This module stands below both the client and `sm_core.container` and imports neither: each side
+makes a manager for its own hook specifications, over the same plugin modules.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ REPORT = """
 import io, json, logging, socket, sys, warnings
 
 calls = []
-sys.addaudithook(lambda event, arguments: calls.append(event) if event.startswith("socket.") else None)
+sys.addaudithook(lambda event, _: calls.append(event) if event.startswith("socket.") else None)
 filters, handlers = list(warnings.filters), list(logging.root.handlers)
 level, disabled = logging.root.level, logging.root.manager.disable
 sys.stdout = sys.stderr = io.StringIO()
