@@ -43,14 +43,14 @@ _MIGRATIONS = (
         size INTEGER NOT NULL,
         etag TEXT NOT NULL,
         modified REAL NOT NULL,
-        headers BLOB NOT NULL,
+        attributes BLOB NOT NULL,
         PRIMARY KEY (bucket, key)
     );
     CREATE TABLE uploads (
         id TEXT PRIMARY KEY,
         bucket TEXT NOT NULL REFERENCES buckets (name),
         key TEXT NOT NULL,
-        headers BLOB NOT NULL,
+        attributes BLOB NOT NULL,
         created REAL NOT NULL
     );
     CREATE TABLE parts (

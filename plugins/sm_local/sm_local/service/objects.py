@@ -1,4 +1,4 @@
-"""Buckets and objects: keys and headers in the database, bytes in blobs."""
+"""Buckets and objects: keys and attributes in the database, bytes in blobs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ import orjson
 
 from sm_local.service.blobs import Blob, Blobs, BlobWriter, copy_bytes
 from sm_local.service.database import Database
-from sm_local.service.errors import ServiceError
+from sm_local.service.errors import (
+    ServiceError,
+    no_such_bucket,
+    no_such_key,
+    precondition_failed,
+)
+from sm_local.service.listing import ObjectInfo, Page, Span, page, span
 
-__all__ = ["Bucket", "ObjectInfo", "Objects", "Page", "no_such_bucket", "no_such_key"]
+__all__ = ["Bucket", "ObjectInfo", "Objects", "Page", "insert_object"]
 
 logger = logging.getLogger(__name__)
 
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_NONE: Mapping[str, Any] = MappingProxyType({})
 _BUCKET_NAME = re.compile(r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
-_Rows = list[tuple[Any, ...]]
+_Infos = list[ObjectInfo]
 
-_COLUMNS = "key, blob, size, etag, modified, headers"
+_COLUMNS = "key, blob, size, etag, modified, attributes"
 
 
 @attrs.frozen(kw_only=True)
@@ -37,42 +43,6 @@ class Bucket:
 
     name: str
     created: float
-
-
-@attrs.frozen(kw_only=True)
-class ObjectInfo:
-    """An object without its bytes.
-
-    Attributes:
-        key: in its bucket.
-        size: in bytes.
-        etag: without quotes; the MD5 of the bytes unless it was uploaded in parts.
-        modified: epoch seconds.
-        headers: what a download answers beside these: ``content-type``, ``x-amz-meta-…``.
-        blob: where the bytes are.
-    """
-
-    key: str
-    size: int
-    etag: str
-    modified: float
-    headers: Mapping[str, str]
-    blob: str
-
-
-@attrs.frozen(kw_only=True)
-class Page:
-    """A part of a listing.
-
-    Attributes:
-        objects: in the order of their keys.
-        prefixes: the common prefixes among them, in order.
-        last: where the next page begins: its argument `after`; None when nothing is left.
-    """
-
-    objects: list[ObjectInfo]
-    prefixes: list[str]
-    last: str | None
 
 
 class Objects:
@@ -134,8 +104,8 @@ class Objects:
         key: str,
         blob: Blob,
         *,
-        etag: str | None = None,
-        headers: Mapping[str, str] = _NO_HEADERS,
+        absent: bool = False,
+        attributes: Mapping[str, Any] = _NONE,
     ) -> ObjectInfo:
         """Make `blob` the object `key`, in place of the one that has the key now.
 
@@ -143,23 +113,23 @@ class Objects:
             bucket: which must exist.
             key: any text but "".
             blob: finished, and used for nothing else; it is removed when this fails.
-            etag: where it is not the MD5 of the bytes.
-            headers: see `ObjectInfo.headers`.
+            absent: refuse when there is an object with this key.
+            attributes: see `ObjectInfo`.
 
         Raises:
-            ServiceError: NoSuchBucket.
+            ServiceError: NoSuchBucket, PreconditionFailed.
         """
         info = ObjectInfo(
             key=key,
             size=blob.size,
-            etag=etag or blob.md5,
+            etag=blob.md5,
             modified=time.time(),
-            headers=dict(headers),
+            attributes=dict(attributes),
             blob=blob.name,
         )
         try:
             with self._database.transaction() as connection:
-                replaced = insert_object(connection, bucket, info)
+                replaced = insert_object(connection, bucket, info, absent=absent)
         except BaseException:
             self.blobs.remove(blob.name)
             raise
@@ -173,7 +143,7 @@ class Objects:
         path: Path,
         *,
         move: bool = False,
-        headers: Mapping[str, str] = _NO_HEADERS,
+        attributes: Mapping[str, Any] = _NONE,
     ) -> ObjectInfo:
         """The file `path` as an object; with `move` the file goes away (and costs no copy).
 
@@ -181,10 +151,10 @@ class Objects:
             ServiceError: NoSuchBucket, with the file left where it is.
         """
         self.require_bucket(bucket)
-        return self.put(bucket, key, self.blobs.take(path, move=move), headers=headers)
+        return self.put(bucket, key, self.blobs.take(path, move=move), attributes=attributes)
 
     def put_bytes(
-        self, bucket: str, key: str, data: bytes, *, headers: Mapping[str, str] = _NO_HEADERS
+        self, bucket: str, key: str, data: bytes, *, attributes: Mapping[str, Any] = _NONE
     ) -> ObjectInfo:
         """`data` as an object.
 
@@ -194,7 +164,7 @@ class Objects:
         self.require_bucket(bucket)
         with closing(self.writer()) as writer:
             writer.write(data)
-            return self.put(bucket, key, writer.finish(), headers=headers)
+            return self.put(bucket, key, writer.finish(), attributes=attributes)
 
     def info(self, bucket: str, key: str) -> ObjectInfo | None:
         """What is known of an object, or None."""
@@ -246,11 +216,9 @@ class Objects:
     def delete(self, bucket: str, key: str) -> bool:
         """Delete an object; False if there was none."""
         with self._database.transaction() as connection:
-            rows = connection.execute(
-                "DELETE FROM objects WHERE bucket = ? AND key = ? RETURNING blob", (bucket, key)
-            ).fetchall()
-        self.blobs.remove(*(blob for (blob,) in rows))
-        return bool(rows)
+            removed = _delete_row(connection, bucket, key)
+        self.blobs.remove(*removed)
+        return bool(removed)
 
     def list(self, bucket: str, prefix: str = "") -> list[ObjectInfo]:
         """All objects whose keys begin with `prefix`, in the order of the keys' UTF-8 bytes.
@@ -259,7 +227,7 @@ class Objects:
             ServiceError: NoSuchBucket.
         """
         self.require_bucket(bucket)
-        return [_info(row) for row in self._rows(bucket, *_bounds(prefix, after=None))]
+        return self._infos(bucket, span(prefix))
 
     def page(
         self,
@@ -283,50 +251,44 @@ class Objects:
             ServiceError: NoSuchBucket.
         """
         self.require_bucket(bucket)
-        rolled = bool(delimiter and after and _common(after, prefix, delimiter) == after)
-        lower, inclusive, upper = _bounds(prefix, after=after, skip_after=rolled)
-        objects: list[ObjectInfo] = []
-        prefixes: list[str] = []
-        last = after
-        while lower is not None:
-            room = limit - len(objects) - len(prefixes)
-            for row in self._rows(bucket, lower, inclusive, upper, limit=room + 1):
-                if len(objects) + len(prefixes) >= limit:
-                    return Page(objects=objects, prefixes=prefixes, last=last)
-                common = _common(row[0], prefix, delimiter)
-                if common is not None:
-                    prefixes.append(common)
-                    last, lower, inclusive = common, _successor(common), True
-                    break
-                objects.append(_info(row))
-                last = row[0]
-            else:
-                break
-        return Page(objects=objects, prefixes=prefixes, last=None)
-
-    def _rows(
-        self, bucket: str, lower: str | None, inclusive: bool, upper: str | None, *, limit: int = -1
-    ) -> _Rows:
-        comparison = ">=" if inclusive else ">"
-        # The keys' order is SQLite's BINARY collation: that of the UTF-8 bytes, as in S3.
-        return self._database.query(
-            f"SELECT {_COLUMNS} FROM objects WHERE bucket = ? AND key {comparison} ?"
-            " AND (? IS NULL OR key < ?) ORDER BY key LIMIT ?",
-            (bucket, lower, upper, upper, limit),
+        return page(
+            lambda wanted, count: self._infos(bucket, wanted, limit=count),
+            prefix=prefix,
+            delimiter=delimiter,
+            after=after,
+            limit=limit,
         )
 
+    def _infos(self, bucket: str, wanted: Span, *, limit: int = -1) -> _Infos:
+        comparison = ">=" if wanted.inclusive else ">"
+        # The keys' order is SQLite's BINARY collation: that of the UTF-8 bytes, as in S3.
+        rows = self._database.query(
+            f"SELECT {_COLUMNS} FROM objects WHERE bucket = ? AND key {comparison} ?"
+            " AND (? IS NULL OR key < ?) ORDER BY key LIMIT ?",
+            (bucket, wanted.lower, wanted.upper, wanted.upper, limit),
+        )
+        return [_info(row) for row in rows]
 
-def insert_object(connection: sqlite3.Connection, bucket: str, info: ObjectInfo) -> list[str]:
+
+def insert_object(
+    connection: sqlite3.Connection, bucket: str, info: ObjectInfo, *, absent: bool = False
+) -> list[str]:
     """Write the row of an object; the blobs that it replaces, to be removed after the commit.
 
+    Args:
+        connection: in a transaction.
+        bucket: which must exist.
+        info: the object.
+        absent: refuse when there is one with this key.
+
     Raises:
-        ServiceError: NoSuchBucket.
+        ServiceError: NoSuchBucket, PreconditionFailed.
     """
     if not connection.execute("SELECT 1 FROM buckets WHERE name = ?", (bucket,)).fetchone():
         raise no_such_bucket(bucket)
-    replaced = connection.execute(
-        "DELETE FROM objects WHERE bucket = ? AND key = ? RETURNING blob", (bucket, info.key)
-    ).fetchall()
+    replaced = _delete_row(connection, bucket, info.key)
+    if absent and replaced:
+        raise precondition_failed("If-None-Match")
     connection.execute(
         f"INSERT INTO objects (bucket, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
@@ -336,66 +298,28 @@ def insert_object(connection: sqlite3.Connection, bucket: str, info: ObjectInfo)
             info.size,
             info.etag,
             info.modified,
-            orjson.dumps(dict(info.headers)),
+            orjson.dumps(dict(info.attributes)),
         ),
     )
-    return [blob for (blob,) in replaced]
+    return replaced
 
 
-def no_such_bucket(name: str) -> ServiceError:
-    """What every call about a bucket that is not there answers."""
-    return ServiceError(
-        "NoSuchBucket",
-        "The specified bucket does not exist",
-        status=404,
-        members={"BucketName": name},
-    )
-
-
-def no_such_key(key: str) -> ServiceError:
-    """What a call about an object that is not there answers."""
-    return ServiceError(
-        "NoSuchKey", "The specified key does not exist.", status=404, members={"Key": key}
-    )
+def _delete_row(connection: sqlite3.Connection, bucket: str, key: str) -> list[str]:
+    """Delete the row of an object, if there is one; its blob."""
+    row = connection.execute(
+        "SELECT blob FROM objects WHERE bucket = ? AND key = ?", (bucket, key)
+    ).fetchone()
+    connection.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key))
+    return [] if row is None else [row[0]]
 
 
 def _info(row: tuple[Any, ...]) -> ObjectInfo:
-    key, blob, size, etag, modified, headers = row
+    key, blob, size, etag, modified, attributes = row
     return ObjectInfo(
         key=key,
         size=size,
         etag=etag,
         modified=modified,
-        headers=orjson.loads(headers),
+        attributes=orjson.loads(attributes),
         blob=blob,
     )
-
-
-def _bounds(
-    prefix: str, *, after: str | None, skip_after: bool = False
-) -> tuple[str | None, bool, str | None]:
-    """(lower, whether lower itself counts, upper) of the keys; lower None: no key qualifies."""
-    upper = _successor(prefix) if prefix else None
-    if after is None or after < prefix:
-        return prefix, True, upper
-    if skip_after:
-        return _successor(after), True, upper
-    return after, False, upper
-
-
-def _common(key: str, prefix: str, delimiter: str) -> str | None:
-    """The common prefix that `key` is rolled up into, or None."""
-    if not delimiter or not key.startswith(prefix):
-        return None
-    position = key.find(delimiter, len(prefix))
-    return None if position < 0 else key[: position + len(delimiter)]
-
-
-def _successor(prefix: str) -> str | None:
-    """The least text above all that begin with `prefix`, by code points; None: there is none."""
-    kept = prefix.rstrip("\U0010ffff")
-    if not kept:
-        return None
-    following = ord(kept[-1]) + 1
-    # Surrogates are no characters: UTF-8 has none.
-    return kept[:-1] + chr(0xE000 if following == 0xD800 else following)
