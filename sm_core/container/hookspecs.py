@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from sm_core.plugins import hookspec
 
 if TYPE_CHECKING:
-    from sm_core.container.environment import TrainingEnvironment
-    from sm_core.container.environment import ServingEnvironment
+    from sm_core.container.environment import ServingEnvironment, TrainingEnvironment
     from sm_core.container.inference import InferenceHandler
 
 

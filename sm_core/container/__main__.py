@@ -1,0 +1,36 @@
+"""``python -m sm_core.container train|serve``: what a container runs."""
+
+from __future__ import annotations
+
+import sys
+
+from sm_core.container.process import as_init, end_children, end_with_supervisor, leave
+
+USAGE = "usage: python -m sm_core.container train|serve"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; its exit code is the container's."""
+    if arguments not in (["train"], ["serve"]):
+        sys.stderr.write(f"{USAGE}\n")
+        return 2
+    as_init()
+    end_with_supervisor()
+    if arguments == ["train"]:
+        from sm_core.container.training import train
+
+        code = train()
+    else:
+        from sm_core.container.serving import serve
+
+        code = serve()
+    if code != 0:
+        # A thread of the user's, or a framework's shutdown that waits for other hosts, must not
+        # hold up a failure.
+        end_children()
+        leave(code)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""requirements.txt: installed before the user's code is imported, in training and in serving."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from sm_core.container.code import DEPENDENCIES
+from sm_core.container.errors import RequirementsFailed
+
+__all__ = ["install_package", "install_requirements"]
+
+logger = logging.getLogger(__name__)
+
+#: Characters of the installer's output that an error repeats: its end says what is wrong.
+_TAIL = 2000
+
+
+def install_requirements(code_dir: Path, base_dir: Path) -> None:
+    """Install what ``requirements.txt`` of `code_dir` names, if there is one, below `base_dir`.
+
+    Nothing that is installed already is replaced: its version is a constraint.
+
+    Raises:
+        RequirementsFailed: the installer failed, or none was found.
+    """
+    requirements = code_dir / "requirements.txt"
+    if requirements.is_file():
+        _install(["--requirement", str(requirements)], base_dir, requirements.name)
+
+
+def install_package(code_dir: Path, base_dir: Path) -> None:
+    """Install the package whose ``setup.py`` lies in `code_dir`, as `install_requirements` does."""
+    _install([str(code_dir)], base_dir, f"the package in {code_dir}")
+
+
+def _install(what: Sequence[str], base_dir: Path, name: str) -> None:
+    target = base_dir / DEPENDENCIES
+    target.mkdir(parents=True, exist_ok=True)
+    constraints = base_dir / f"{DEPENDENCIES}.constraints.txt"
+    constraints.write_text(_installed_versions(), encoding="utf-8")
+    command = [*_installer(), "--target", str(target), "--constraint", str(constraints), *what]
+    logger.info("installing %s", name)
+    finished = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    for line in finished.stdout.splitlines():
+        logger.info("%s", line)
+    if finished.returncode != 0:
+        raise RequirementsFailed(f"cannot install {name}:\n{finished.stdout.strip()[-_TAIL:]}")
+
+
+def _installed_versions() -> str:
+    found = {
+        distribution.metadata["Name"]: distribution.version
+        for distribution in importlib.metadata.distributions()
+    }
+    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()) if name)
+
+
+def _installer() -> list[str]:
+    """``uv`` where it can be found, which is much faster; ``pip`` otherwise."""
+    uv = _find_uv()
+    if uv is not None:
+        return [uv, "pip", "install", "--python", sys.executable]
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+    raise RequirementsFailed(
+        "requirements.txt cannot be installed: the container has neither uv nor pip; "
+        "install one of them in the image"
+    )
+
+
+def _find_uv() -> str | None:
+    # uv names itself in UV to the processes that it starts; others may do the same.
+    named = os.environ.get("UV")
+    if named and os.access(named, os.X_OK):
+        return named
+    beside = os.path.join(sysconfig.get_path("scripts"), "uv")
+    return beside if os.access(beside, os.X_OK) else shutil.which("uv")

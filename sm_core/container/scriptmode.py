@@ -1,0 +1,114 @@
+"""Script mode: the entry point runs as a program of its own, as under the public toolkit."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+import shlex
+import sys
+import threading
+from typing import IO
+
+from sm_core.container.code import use_code
+from sm_core.container.environment import TrainingEnvironment
+from sm_core.container.errors import ScriptFailed
+from sm_core.container.failure import output_reason
+from sm_core.container.process import StopRequested, exit_code_of, started_child
+from sm_core.container.requirements import install_package
+from sm_core.container.variables import user_arguments
+from sm_core.errors import SourceError
+from sm_core.scripts import parse_script
+
+__all__ = ["run_script"]
+
+logger = logging.getLogger(__name__)
+
+#: How much of the end of a script's output is kept to find its exception in.
+_KEPT_BYTES = 64 * 1024
+#: Seconds to wait for the rest of the output, which a process left behind may hold open.
+_DRAIN = 5.0
+
+
+def run_script(environment: TrainingEnvironment) -> None:
+    """Run the job's entry point and wait for it.
+
+    A name in ``.sh`` is a command; where a ``setup.py`` lies, the entry point is a module of that
+    package; a name in ``.py`` is a program; anything else is a command.
+
+    Raises:
+        SourceError: there is no entry point, or it is not valid Python 3.
+        ScriptFailed: it ended with an exit code other than zero.
+        StopRequested: the platform asked for an end, and the script ended by that.
+    """
+    command = _command(environment)
+    logger.info("running %s", shlex.join(command))
+    variables = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    tail = _Tail()
+    with started_child(command, directory=environment.code_dir, environment=variables) as (
+        process,
+        forwarded,
+    ):
+        assert process.stdout is not None  # it was asked for
+        reader = threading.Thread(target=tail.copy, args=(process.stdout,), daemon=True)
+        reader.start()
+        exit_code = exit_code_of(process.wait())
+    reader.join(_DRAIN)
+    if exit_code == 0:
+        return
+    if forwarded:
+        raise StopRequested
+    raise ScriptFailed(
+        output_reason(
+            tail.text(), command=command, exit_code=exit_code, code_dir=environment.code_dir
+        ),
+        exit_code=exit_code,
+    )
+
+
+def _command(environment: TrainingEnvironment) -> list[str]:
+    program = environment.program
+    if program is None:
+        raise SourceError(
+            "the job names no entry point: hyperparameter sagemaker_program is missing, and no "
+            "installed plugin trains without one"
+        )
+    path = environment.code_dir / program
+    if not path.is_file():
+        raise SourceError(f"there is no entry point {program!r} in {environment.code_dir}")
+    arguments = user_arguments(environment.user_hyperparameters)
+    if path.suffix == ".py" and (environment.code_dir / "setup.py").is_file():
+        install_package(environment.code_dir, environment.base_dir)
+        use_code(environment.code_dir, environment.base_dir)
+        module = program.removesuffix(".py").replace("/", ".")
+        return [sys.executable, "-m", module, *arguments]
+    if path.suffix == ".py":
+        parse_script(path)
+        return [sys.executable, program, *arguments]
+    path.chmod(path.stat().st_mode | 0o111)
+    return ["/bin/sh", "-c", shlex.join([f"./{program}", *arguments])]
+
+
+class _Tail:
+    """Copies a stream to standard output and keeps its end."""
+
+    def __init__(self) -> None:
+        self._chunks: collections.deque[bytes] = collections.deque()
+        self._size = 0
+
+    def copy(self, stream: IO[bytes]) -> None:
+        descriptor = stream.fileno()
+        while chunk := os.read(descriptor, 8192):
+            _write(sys.stdout.fileno(), chunk)
+            self._chunks.append(chunk)
+            self._size += len(chunk)
+            while self._size - len(self._chunks[0]) >= _KEPT_BYTES:
+                self._size -= len(self._chunks.popleft())
+
+    def text(self) -> str:
+        return b"".join(self._chunks).decode("utf-8", "replace")
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

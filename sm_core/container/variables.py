@@ -1,0 +1,163 @@
+"""What a script gets: SM_* variables and command-line arguments, in the public toolkit's forms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from sm_core.container.environment import TrainingEnvironment
+
+__all__ = ["script_variables", "user_arguments"]
+
+_DEFAULT_GROUP = "homogeneousCluster"
+
+
+def user_arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
+    """Hyperparameters as command-line arguments, sorted by name.
+
+    ``--name value``, ``-n value`` for names of one letter; a dict is written ``k=v,k=v``, None is
+    empty, everything else is Python's ``str``.
+    """
+    arguments: list[str] = []
+    for name in sorted(hyperparameters):
+        arguments += [
+            f"--{name}" if len(name) > 1 else f"-{name}",
+            _argument(hyperparameters[name]),
+        ]
+    return arguments
+
+
+def _argument(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={entry}" for key, entry in sorted(value.items()))
+    return str(value)
+
+
+def script_variables(environment: TrainingEnvironment) -> dict[str, str]:
+    """The variables to set for a user's script."""
+    settings = _settings(environment)
+    values: dict[str, Any] = {
+        **{name: settings[name] for name in _EXPORTED},
+        "hps": settings["hyperparameters"],
+        "framework_params": settings["additional_framework_parameters"],
+        "user_args": user_arguments(environment.user_hyperparameters),
+        "channels": sorted(settings["channel_input_dirs"]),
+        "training_env": settings,
+    }
+    for channel, folder in settings["channel_input_dirs"].items():
+        values[f"channel_{channel}"] = folder
+    for name, value in settings["hyperparameters"].items():
+        values[f"hp_{name}"] = value
+    variables = {f"SM_{name.upper()}": _encode(value) for name, value in values.items()}
+    variables["CURRENT_HOST"] = environment.current_host
+    if environment.job_name:
+        variables["SAGEMAKER_JOB_NAME"] = environment.job_name
+    if environment.region:
+        variables["SAGEMAKER_REGION"] = environment.region
+    return variables
+
+
+#: Settings that are exported under their own names; the others only within SM_TRAINING_ENV.
+_EXPORTED = (
+    "current_host",
+    "current_instance_group",
+    "current_instance_group_hosts",
+    "current_instance_type",
+    "distribution_instance_groups",
+    "framework_module",
+    "hosts",
+    "input_config_dir",
+    "input_data_config",
+    "input_dir",
+    "instance_groups",
+    "instance_groups_dict",
+    "is_hetero",
+    "log_level",
+    "model_dir",
+    "module_dir",
+    "module_name",
+    "network_interface_name",
+    "num_cpus",
+    "num_gpus",
+    "num_neurons",
+    "output_data_dir",
+    "output_dir",
+    "output_intermediate_dir",
+    "resource_config",
+    "user_entry_point",
+)
+
+
+def _settings(environment: TrainingEnvironment) -> dict[str, Any]:
+    """The properties that the public toolkit gives in SM_TRAINING_ENV."""
+    program = environment.program
+    input_dir = environment.base_dir / "input"
+    settings: dict[str, Any] = {
+        "additional_framework_parameters": environment.framework_parameters,
+        "channel_input_dirs": environment.channel_input_dirs,
+        "current_host": environment.current_host,
+        "framework_module": environment.framework_module,
+        "hosts": list(environment.hosts),
+        "hyperparameters": environment.user_hyperparameters,
+        "input_config_dir": input_dir / "config",
+        "input_data_config": environment.input_data_config,
+        "input_dir": input_dir,
+        "is_master": environment.is_master,
+        "job_name": environment.job_name,
+        "log_level": environment.log_level,
+        "master_hostname": min(environment.hosts),
+        "model_dir": environment.model_dir,
+        "module_dir": environment.submit_directory or environment.code_dir,
+        "module_name": None if program is None else program.removesuffix(".py"),
+        "network_interface_name": environment.network_interface_name,
+        "num_cpus": environment.num_cpus,
+        "num_gpus": environment.num_gpus,
+        "num_neurons": 0,
+        "output_data_dir": environment.output_data_dir,
+        "output_dir": environment.output_dir,
+        "output_intermediate_dir": environment.output_dir / "intermediate",
+        "resource_config": environment.resource_config,
+        "user_entry_point": program,
+        **_instance_groups(environment),
+    }
+    return {
+        name: str(value) if isinstance(value, PurePath) else value
+        for name, value in settings.items()
+    }
+
+
+def _instance_groups(environment: TrainingEnvironment) -> dict[str, Any]:
+    resources = environment.resource_config
+    current = resources.get("current_group_name", _DEFAULT_GROUP)
+    instance_type = resources.get("current_instance_type")
+    groups = resources.get("instance_groups") or [
+        {
+            "instance_group_name": current,
+            "instance_type": instance_type,
+            "hosts": list(environment.hosts),
+        }
+    ]
+    by_name = {group["instance_group_name"]: group for group in groups}
+    return {
+        "current_instance_group": current,
+        "current_instance_group_hosts": by_name.get(current, {}).get("hosts", []),
+        "current_instance_type": instance_type,
+        "distribution_hosts": [],
+        "distribution_instance_groups": [],
+        "instance_groups": list(by_name),
+        "instance_groups_dict": by_name,
+        "is_hetero": len(by_name) > 1,
+    }
+
+
+def _encode(value: Any) -> str:
+    """None is empty, text stays, everything else is compact JSON with sorted keys."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
