@@ -102,3 +102,19 @@ def test_all_that_is_installed_is_constrained() -> None:
     wanted += [entry for folder in FOLDERS for entry in requirements(folder)]
     names = {canonicalize_name(entry.name) for entry in wanted}
     assert not {name for name in names if not name.startswith("sm-")} - pinned
+
+
+def test_continuous_integration_covers_the_supported_pythons() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    tested = re.search(r"python: \[(.*)\]", workflow)
+    classifiers = "\n".join(project(ROOT)["classifiers"])
+    assert tested is not None
+    assert re.findall(r"3\.\d+", tested[1]) == re.findall(r":: (3\.\d+)", classifiers)
+
+
+def test_a_release_publishes_every_distribution() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    packages = re.search(r"package: \[(.*)\]", workflow)
+    assert packages is not None
+    names = [project(folder)["name"].replace("-", "_") for folder in FOLDERS]
+    assert packages[1].split(", ") == names
