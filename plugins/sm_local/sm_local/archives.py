@@ -1,28 +1,267 @@
-"""Pack and unpack the ``tar.gz`` archives of code, models and outputs."""
+"""Pack and unpack the ``tar.gz`` archives of code, models and outputs.
+
+An archive is unpacked by rules of our own, the same with every Python: the standard library's data
+filter differs between releases, and some of them can be led outside. Here no symbolic link exists
+while files are written, and none is made unless following it, through the archive's other links,
+ends inside. Owners, set-user-ID bits and the like are not taken over.
+"""
 
 from __future__ import annotations
 
+import errno
+import gzip
+import logging
+import os
+import shutil
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sm_core.errors import LocalServiceError
 
 __all__ = ["ArchiveError", "pack", "unpack"]
 
+_logger = logging.getLogger(__name__)
+
+#: Parameters are next to incompressible: what a higher level gains is not worth its time.
+_COMPRESSION = 3
+_CHUNK = 1_048_576
+#: Bytes of the largest header; tarfile would read one of any size into memory.
+_HEADER_LIMIT = 16_777_216
+#: Bytes of padding after the last member; tar writes less than 10 KiB unless told otherwise.
+_PADDING_LIMIT = 67_108_864
+#: Bytes of the disk that an archive does not get.
+_RESERVE = 67_108_864
+#: Links in a row that one may have to follow; Linux has the same limit.
+_HOPS = 40
+
 
 class ArchiveError(LocalServiceError):
-    """The archive is damaged, or a member of it would leave its folder."""
+    """The archive is damaged, or a member of it may not be extracted."""
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Write the contents of ``folder`` to ``archive``, whole or not at all."""
-    raise NotImplementedError
+    """Write the contents of ``folder`` to ``archive``, whole or not at all.
+
+    A symbolic link to something in the folder is packed as a link; of any other, what it points to
+    is packed. Broken links, sockets, pipes and devices are left out with a warning.
+
+    Raises:
+        OSError: the folder cannot be read, or the archive not written.
+    """
+    root = folder.resolve(strict=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{archive.name}.", dir=archive.parent)
+    try:
+        with open(descriptor, "wb") as stream:
+            with (
+                gzip.GzipFile("", "wb", _COMPRESSION, stream, mtime=0) as compressed,
+                tarfile.open(fileobj=compressed, mode="w") as tar,
+            ):
+                _pack_folder(tar, root, "", within=(root,))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, archive)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _pack_folder(
+    tar: tarfile.TarFile, folder: Path, prefix: str, *, within: tuple[Path, ...]
+) -> None:
+    """Pack a real folder; ``within`` are the root and the folders entered on the way to it."""
+    for entry in sorted(folder.iterdir()):
+        source = Path(os.path.realpath(entry))
+        info = tar.gettarinfo(source, prefix + entry.name) if os.path.exists(source) else None
+        if info is None or not (info.isreg() or info.isdir() or info.islnk()):
+            _logger.warning("%s is a broken link or no file, and is not packed", entry)
+            continue
+        info.uid = info.gid = 0
+        info.uname = info.gname = ""
+        info.mtime = int(info.mtime)
+        if entry.is_symlink() and source.is_relative_to(within[0]):
+            info.type, info.size = tarfile.SYMTYPE, 0
+            info.linkname = os.path.relpath(source, folder)
+            tar.addfile(info)
+        elif source in within:
+            _logger.warning("%s links to a folder that holds it, and is not packed", entry)
+        elif info.isdir():
+            tar.addfile(info)
+            _pack_folder(tar, source, f"{prefix}{entry.name}/", within=(*within, source))
+        elif info.isreg():
+            with source.open("rb") as stream:
+                tar.addfile(info, stream)
+        else:
+            tar.addfile(info)
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Extract ``archive`` into ``folder``, which is absent or empty, whole or not at all.
 
     Raises:
-        ArchiveError: the archive is damaged or not a gzipped tar; a member is absolute, leaves the
-            folder, is a device, or is larger than the disk has room for; or the folder holds files.
+        ArchiveError: the archive is damaged or no gzipped tar; a member's name is absolute or
+            leaves the folder, so does a link, it is a device, or the disk has no room for it; or
+            the folder holds something.
+        OSError: the archive cannot be read, or the folder not written.
     """
-    raise NotImplementedError
+    folder = folder.resolve()
+    if folder.exists() and any(folder.iterdir()):
+        raise ArchiveError(f"{folder} is not empty: {archive} is not extracted into it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        _extract(archive, temporary)
+        temporary.chmod(0o755)
+        temporary.replace(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+class _Stream(gzip.GzipFile):
+    """The tar inside; remembers the last block, and refuses to read a lot at once."""
+
+    last = b""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _HEADER_LIMIT:
+            raise tarfile.ReadError("a header has an impossible size")
+        self.last = super().read(size)
+        return self.last
+
+
+def _extract(archive: Path, root: Path) -> None:
+    links: dict[str, str] = {}
+    member: tarfile.TarInfo | None = None
+    try:
+        with _Stream(archive, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            for member in tar:
+                _extract_member(tar, member, root, links)
+            _check_end(stream)
+        for name in links:
+            _make_link(name, root, links)
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise ArchiveError(f"{archive} is damaged or no tar.gz archive: {error}") from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        # What tarfile makes of headers with nonsense in them.
+        raise ArchiveError(f"{archive} is damaged: {error}") from error
+    except OSError as error:
+        if error.errno not in _NAMING_ERRORS or member is None:
+            raise
+        raise ArchiveError(f"{archive} cannot be extracted: {error}") from error
+    except _Refused as error:
+        raise ArchiveError(f"{archive} is not extracted: {error}") from error
+
+
+#: Of two members that cannot both exist, or a name that the file system does not take.
+_NAMING_ERRORS = (
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+    errno.EILSEQ,
+    errno.EINVAL,
+)
+
+
+class _Refused(Exception):
+    """A member that may not be extracted; the message names it."""
+
+
+def _check_end(stream: _Stream) -> None:
+    """Tell the end of the archive from damage, which tarfile takes for the end, and from a bomb."""
+    start = stream.tell()
+    if stream.last.strip(b"\0"):
+        raise tarfile.ReadError("a header within it is damaged")
+    while stream.read(_CHUNK):  # to the checksum
+        if stream.tell() - start > _PADDING_LIMIT:
+            raise tarfile.ReadError("too much follows its end")
+
+
+def _extract_member(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path, links: dict[str, str]
+) -> None:
+    name = _inside(member.name, member)
+    path = root / name
+    if any(str(above) in links for above in Path(name).parents):
+        raise _Refused(f"{member.name!r} lies below a symbolic link")
+    links.pop(name, None)
+    if member.isdir():
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_dir():
+        path.unlink(missing_ok=True)  # of two members with one name, the later one counts
+    if member.issym():
+        links[name] = member.linkname
+    elif member.islnk():
+        target = root / _inside(member.linkname, member)
+        if not target.is_file():
+            raise _Refused(
+                f"{member.name!r} links to {member.linkname!r}, which is no file before it"
+            )
+        os.link(target, path)
+    elif member.isreg():
+        _extract_file(tar, member, path)
+    else:
+        raise _Refused(f"{member.name!r} is a device or pipe")
+
+
+def _extract_file(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    room = shutil.disk_usage(path.parent).free - _RESERVE
+    if not 0 <= member.size <= room:
+        raise _Refused(f"{member.name!r} has {member.size:,} bytes; the disk has room for {room:,}")
+    mode = 0o755 if member.mode & 0o100 else 0o644
+    source = tar.extractfile(member)
+    assert source is not None  # only a member that is no regular file has no content
+    with source, open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as copy:
+        shutil.copyfileobj(source, copy, _CHUNK)
+        size = copy.tell()
+    if size < member.size:
+        raise tarfile.ReadError(f"{member.name!r} is cut off")
+    os.utime(path, (int(member.mtime), int(member.mtime)))
+
+
+def _inside(name: str, member: tarfile.TarInfo) -> str:
+    """Return ``name`` without ``.`` and empty parts."""
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts or "\0" in name:
+        raise _Refused(f"{member.name!r} would leave the folder")
+    if not parts and not member.isdir():
+        raise _Refused(f"{member.name!r} is no name of a file")
+    return "/".join(parts)
+
+
+def _make_link(name: str, root: Path, links: Mapping[str, str]) -> None:
+    leaves = _Refused(f"the link {name!r} to {links[name]!r} would leave the folder")
+    if not all(_walk(name, links)):
+        raise leaves
+    path = root / name
+    path.symlink_to(links[name])
+    # A file system that takes two spellings for one name follows links that _walk does not see.
+    if not Path(os.path.realpath(path)).is_relative_to(root):
+        raise leaves
+
+
+def _walk(name: str, links: Mapping[str, str]) -> Iterator[bool]:
+    """Follow a name through the links; yield for each step whether it stays inside."""
+    place: list[str] = []
+    parts = name.split("/")[::-1]
+    hops = 0
+    while parts:
+        part = parts.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            yield bool(place)
+            place = place[:-1]
+            continue
+        target = links.get("/".join([*place, part]))
+        if target is None:
+            place.append(part)
+            continue
+        hops += 1
+        yield hops <= _HOPS and not target.startswith("/") and "\0" not in target
+        parts += target.split("/")[::-1]
