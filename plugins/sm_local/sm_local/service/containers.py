@@ -1,0 +1,66 @@
+"""How a container's process is started: its command and its whole environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sm_local.home import Credentials
+from sm_local.service.context import Context
+from sm_local.service.environmentstore import Container
+
+__all__ = ["SOCKET_VARIABLE", "container_environment"]
+
+#: Variables of the service that reach a container; everything else stays outside.
+_PASSED_ON = ("LANG", "TZ", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_PASSED_ON_PREFIX = "LC_"
+#: Tells a model server to listen on a Unix socket, and where.
+SOCKET_VARIABLE = "SMCORE_SERVER_SOCKET"
+
+
+def container_environment(
+    context: Context,
+    container: Container,
+    *,
+    base: Path,
+    credentials: Credentials,
+    platform: Mapping[str, str],
+    requested: Mapping[str, str],
+    socket: Path | None = None,
+) -> dict[str, str]:
+    """All variables of one container.
+
+    Args:
+        context: of the service.
+        container: what runs.
+        base: the host's tree that stands for /opt/ml.
+        credentials: the job's or endpoint's own key pair.
+        platform: what SageMaker adds for this kind of container.
+        requested: ``Environment`` of the request; wins over everything but `base` and `socket`.
+        socket: Unix socket that a model server listens on.
+    """
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX)
+    }
+    variables["PATH"] = os.pathsep.join(
+        [str(container.folder / "bin"), os.environ.get("PATH", os.defpath)]
+    )
+    variables.update(
+        AWS_REGION=context.region,
+        AWS_DEFAULT_REGION=context.region,
+        AWS_ENDPOINT_URL=context.endpoint_url,
+        AWS_ACCESS_KEY_ID=credentials.access_key_id,
+        AWS_SECRET_ACCESS_KEY=credentials.secret_access_key,
+        AWS_EC2_METADATA_DISABLED="true",
+        PYTHONUNBUFFERED="1",
+    )
+    variables.update(container.spec.environment)
+    variables.update(platform)
+    variables.update(requested)
+    variables["SAGEMAKER_BASE_DIR"] = str(base)
+    if socket is not None:
+        variables[SOCKET_VARIABLE] = str(socket)
+    return variables

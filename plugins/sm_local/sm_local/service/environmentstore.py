@@ -1,0 +1,131 @@
+"""The environments that jobs and endpoints run in: what the client handed over, made ready here."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import attrs
+
+from sm_core.containerspec import ContainerSpec
+from sm_core.errors import LocalServiceError, SMError
+from sm_local.environments import ensure_environment
+from sm_local.environmentspec import EnvironmentSpec
+from sm_local.home import ENVIRONMENT_TAG, RESERVED_BUCKET
+from sm_local.service.checks import invalid
+from sm_local.service.context import Context
+
+__all__ = ["Container", "Environments"]
+
+
+@attrs.frozen(kw_only=True)
+class Container:
+    """An environment that is ready.
+
+    Attributes:
+        folder: of the environment.
+        spec: what it stands for.
+    """
+
+    folder: Path
+    spec: ContainerSpec
+
+    @property
+    def python(self) -> str:
+        """Its interpreter."""
+        return str(self.folder / "bin" / "python")
+
+
+class Environments:
+    """Finds and builds environments. Every method blocks."""
+
+    def __init__(self, context: Context) -> None:
+        """Read specifications and wheels from the reserved bucket of `context`."""
+        self._context = context
+
+    def resolve(self, tags: Mapping[str, str], image: str) -> str:
+        """The digest of the environment specification for a request, stored for later.
+
+        Args:
+            tags: the request's; a client with sm-local names the environment that it has handed
+                over.
+            image: of the request; for any other client the service's own plugins must know it.
+
+        Raises:
+            ServiceError: nothing was handed over under that name, or no plugin knows the image.
+        """
+        digest = tags.get(ENVIRONMENT_TAG)
+        if digest is None:
+            return self._own(image)
+        if self._context.objects.info(RESERVED_BUCKET, _spec_key(digest)) is None:
+            raise invalid(
+                f"tag {ENVIRONMENT_TAG} names the environment {digest!r}, which was never handed "
+                "over: send the request through sm_core, which does that, or without the tag"
+            )
+        return digest
+
+    def ensure(self, digest: str, log: Callable[[str], None]) -> Container:
+        """The environment, built now if it is not there. May take minutes.
+
+        Args:
+            digest: from `resolve`.
+            log: called with lines of progress; an exception from it ends the building.
+
+        Raises:
+            LocalServiceError: it cannot be built; the message is the installer's.
+        """
+        objects = self._context.objects
+        path = objects.path(RESERVED_BUCKET, _spec_key(digest))
+        if path is None:
+            raise LocalServiceError(f"the environment specification {digest} was deleted")
+        spec = EnvironmentSpec.from_json(path.read_bytes())
+        with tempfile.TemporaryDirectory(prefix="sm-wheels-") as scratch:
+            wheels: dict[str, Path] = {}
+            for wheel in spec.wheels:
+                wheels[wheel.sha256] = Path(scratch) / wheel.filename
+                key = _wheel_key(wheel.sha256, wheel.filename)
+                if objects.info(RESERVED_BUCKET, key) is None:
+                    raise LocalServiceError(f"the wheel {wheel.filename} was never handed over")
+                objects.copy_out(RESERVED_BUCKET, key, wheels[wheel.sha256])
+            folder = ensure_environment(self._context.home.path, spec, wheels, log)
+        return Container(folder=folder, spec=spec.container)
+
+    def _own(self, image: str) -> str:
+        """Ask the service's own plugins about `image`, and keep what they need like a client."""
+        from sm_core.plugins import client_plugins
+        from sm_local.handover import environment_of
+
+        try:
+            container: ContainerSpec | None = client_plugins().hook.sm_container(
+                framework=None, version=None, device="cpu", image=image
+            )
+            if container is None:
+                raise invalid(_unknown_image(image))
+            spec, files = environment_of(self._context.home, container)
+        except SMError as error:
+            raise invalid(f"image {image}: {error}") from error
+        objects = self._context.objects
+        for file in files:
+            key = _wheel_key(file.sha256, file.filename)
+            if objects.info(RESERVED_BUCKET, key) is None:
+                objects.put_file(RESERVED_BUCKET, key, file.path)
+        if objects.info(RESERVED_BUCKET, _spec_key(spec.digest)) is None:
+            objects.put_bytes(RESERVED_BUCKET, _spec_key(spec.digest), spec.to_json())
+        return spec.digest
+
+
+def _spec_key(digest: str) -> str:
+    return f"specs/{digest}.json"
+
+
+def _wheel_key(sha256: str, filename: str) -> str:
+    return f"wheels/{sha256}/{filename}"
+
+
+def _unknown_image(image: str) -> str:
+    return (
+        f"no plugin of the local service knows the image {image}: install the one that brings its "
+        "framework beside sm-local (for MXNet: pip install sm-mxnet) and start the service again "
+        "with `sm local down`, or send the request through sm_core with that plugin installed"
+    )

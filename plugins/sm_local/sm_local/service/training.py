@@ -1,0 +1,198 @@
+"""Training jobs: created, queued, taken through their lives, and found again after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from sm_local import processes
+from sm_local.service.checks import arn, invalid
+from sm_local.service.context import Context
+from sm_local.service.database import RecordExists
+from sm_local.service.detached import detached
+from sm_local.service.environmentstore import Environments
+from sm_local.service.errors import ServiceError
+from sm_local.service.paging import list_page
+from sm_local.service.stores import Store
+from sm_local.service.trainingjob import Phase, TrainingJob
+from sm_local.service.trainingrequests import (
+    check_channels,
+    check_training_request,
+    describe_job,
+    list_entry,
+)
+from sm_local.service.trainingrun import (
+    TrainingRun,
+    clean_up,
+    make_folder,
+    needs_cleaning,
+    stream_file,
+)
+from sm_local.service.wire import Caller
+
+__all__ = ["TRAINING_JOB", "Training"]
+
+logger = logging.getLogger(__name__)
+
+#: The kind of the jobs' records.
+TRAINING_JOB = "training-job"
+
+
+class Training:
+    """All training jobs of the service."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        environments: Environments | None = None,
+        parallel: int | None = None,
+    ) -> None:
+        """
+        Args:
+            context: of the service.
+            environments: where jobs get theirs; None for the context's.
+            parallel: jobs that run at once; None for half of this machine's cores, at least one.
+        """
+        self._context = context
+        self._environments = environments or Environments(context)
+        self._parallel = parallel or max(1, (os.cpu_count() or 1) // 2)
+        self._store = Store(context, TRAINING_JOB, TrainingJob)
+        self._runs: dict[str, TrainingRun] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._queue: deque[TrainingJob] = deque()
+
+    async def start(self) -> None:
+        """Go on with the jobs that the last service left; those under way come before new ones."""
+        for job in await self._store.all():
+            if job.ended:
+                if await asyncio.to_thread(needs_cleaning, self._context, job):
+                    work = partial(clean_up, self._context, job)
+                    _ = self._context.spawn(detached(work, name=f"clean {job.name}"))
+            elif job.phase is Phase.QUEUED and not job.stopping:
+                self._queue.append(job)
+            else:
+                logger.info("training job %s goes on: %s", job.name, job.phase.value)
+                self._run(job)
+        self._next()
+
+    async def stop(self) -> None:
+        """Let go of all jobs; they run on under their supervisors."""
+        self._queue.clear()
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def running(self) -> list[str]:
+        """Names of the jobs that have not ended, the waiting ones included."""
+        return [*self._runs, *(job.name for job in self._queue)]
+
+    async def create(self, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+        """CreateTrainingJob."""
+        checked = check_training_request(request)
+        name: str = checked["TrainingJobName"]
+        if await self._store.get(name) is not None:
+            raise self._exists(name)
+        tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
+        image = checked["AlgorithmSpecification"]["TrainingImage"]
+        region = self._context.region
+        await asyncio.to_thread(check_channels, self._context.objects, checked, region)
+        environment = await asyncio.to_thread(self._environments.resolve, tags, image)
+        job = TrainingJob.new(
+            name=name,
+            arn=arn(self._context, TRAINING_JOB, name),
+            request=checked,
+            tags=tags,
+            folder=f"{name}-{secrets.token_hex(4)}",
+            environment=environment,
+            now=time.time(),
+        )
+        try:
+            await self._store.insert(name, job)
+        except RecordExists as error:
+            raise self._exists(name) from error
+        self._queue.append(job)
+        self._next()
+        logger.info("training job %s created by %s", name, caller.owner)
+        if name not in self._runs:
+            await asyncio.to_thread(self._announce_wait, job)
+        return {"TrainingJobArn": job.arn}
+
+    async def describe(self, name: str) -> dict[str, Any]:
+        """DescribeTrainingJob."""
+        return describe_job(await self._get(name))
+
+    async def stop_job(self, name: str) -> None:
+        """StopTrainingJob."""
+        await self._get(name)
+        try:
+            job = await self._store.change(name, lambda job: job.request_stop(time.time()))
+        except ValueError as error:
+            status = (await self._get(name)).status
+            raise invalid(
+                f"The request was rejected because the training job is in status {status}."
+            ) from error
+        waiting = [each for each in self._queue if each.name == name]
+        if name in self._runs:
+            self._runs[name].stop()
+        elif waiting:
+            self._queue.remove(waiting[0])
+            self._run(job)
+
+    async def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """ListTrainingJobs."""
+        entries = [list_entry(job) for job in await self._store.all()]
+        summaries, token = list_page(entries, request, descending=False)
+        return {"TrainingJobSummaries": summaries, "NextToken": token}
+
+    async def _get(self, name: str) -> TrainingJob:
+        job = await self._store.get(name)
+        if job is None:
+            raise invalid("Requested resource not found.")
+        return job
+
+    def _exists(self, name: str) -> ServiceError:
+        where = arn(self._context, TRAINING_JOB, name)
+        return ServiceError(
+            "ResourceInUse",
+            "Training job names must be unique within an AWS account and region, and a training "
+            f"job with this name already exists ({where})",
+        )
+
+    def _next(self) -> None:
+        """Let waiting jobs begin, in their order, while there is room."""
+        while self._queue and len(self._runs) < self._parallel:
+            self._run(self._queue.popleft())
+
+    def _run(self, job: TrainingJob) -> None:
+        run = TrainingRun(
+            self._context, store=self._store, environments=self._environments, job=job
+        )
+        self._runs[job.name] = run
+        self._tasks[job.name] = self._context.spawn(self._follow(run))
+
+    async def _follow(self, run: TrainingRun) -> None:
+        name = run.job.name
+        try:
+            await run.run()
+        finally:
+            del self._runs[name], self._tasks[name]
+        logger.info("training job %s ended: %s", name, run.job.status)
+        self._next()
+
+    def _announce_wait(self, job: TrainingJob) -> None:
+        log = stream_file(self._context, job, job.hosts[0])
+        make_folder(self._context, job)
+        if not log.exists():
+            processes.log_line(
+                log,
+                f"waiting for other jobs: this machine trains {self._parallel} at a time",
+            )

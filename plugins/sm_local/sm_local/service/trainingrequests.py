@@ -1,0 +1,168 @@
+"""CreateTrainingJob's request checked, and a job described as DescribeTrainingJob does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sm_local.home import RESERVED_BUCKET
+from sm_local.service.artifacts import model_uri, output_location
+from sm_local.service.channels import channel_location
+from sm_local.service.checks import ANY, EachOf, OneOf, invalid, refuse_unsupported, required
+from sm_local.service.objects import Objects
+from sm_local.service.paging import Listed, as_datetime
+from sm_local.service.trainingjob import TrainingJob, Transition
+
+__all__ = ["check_channels", "check_training_request", "describe_job", "list_entry"]
+
+_DEFAULT_MAX_RUNTIME = 86_400
+
+#: What a job may ask for. Widening this table is the last step of a new ability, never the first.
+_SUPPORTED: Mapping[str, Any] = {
+    "TrainingJobName": ANY,
+    "HyperParameters": ANY,
+    "AlgorithmSpecification": {"TrainingImage": ANY, "TrainingInputMode": OneOf(["File"])},
+    "RoleArn": ANY,
+    "InputDataConfig": EachOf(
+        {
+            "ChannelName": ANY,
+            "DataSource": {
+                "S3DataSource": {
+                    "S3DataType": OneOf(["S3Prefix"]),
+                    "S3Uri": ANY,
+                    "S3DataDistributionType": OneOf(["FullyReplicated"]),
+                }
+            },
+            "ContentType": ANY,
+            "CompressionType": OneOf(["None"]),
+            "RecordWrapperType": OneOf(["None"]),
+            "InputMode": OneOf(["File"]),
+        }
+    ),
+    "OutputDataConfig": {"S3OutputPath": ANY, "CompressionType": OneOf(["GZIP"])},
+    "ResourceConfig": {
+        "InstanceType": ANY,
+        "InstanceCount": OneOf([1]),
+        "VolumeSizeInGB": ANY,
+    },
+    "StoppingCondition": {"MaxRuntimeInSeconds": ANY},
+    "Tags": ANY,
+    "Environment": ANY,
+}
+
+
+def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with AWS's defaults, without tags.
+
+    Raises:
+        ServiceError: something is missing, or not available here.
+    """
+    required(
+        request,
+        "AlgorithmSpecification.TrainingImage",
+        "AlgorithmSpecification.TrainingInputMode",
+        "ResourceConfig.InstanceType",
+        "ResourceConfig.InstanceCount",
+    )
+    refuse_unsupported(request, _SUPPORTED)
+    output = output_location(request["OutputDataConfig"]["S3OutputPath"], "job")
+    if output.bucket == RESERVED_BUCKET:
+        raise invalid(f"OutputDataConfig.S3OutputPath: the bucket {RESERVED_BUCKET} is reserved")
+    names = [channel["ChannelName"] for channel in request.get("InputDataConfig", ())]
+    for name in names:
+        if names.count(name) > 1 or name in (".", ".."):
+            raise invalid(f"InputDataConfig: channel names must be unique names of folders: {name}")
+    checked = {name: value for name, value in request.items() if name != "Tags"}
+    stopping = dict(request.get("StoppingCondition", {}))
+    stopping.setdefault("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME)
+    checked["StoppingCondition"] = stopping
+    return checked
+
+
+def check_channels(objects: Objects, request: Mapping[str, Any], region: str) -> None:
+    """Insist that every channel has objects. Blocks.
+
+    Raises:
+        ServiceError: one has none.
+    """
+    for channel in request.get("InputDataConfig", ()):
+        where = channel_location(channel)
+        if objects.has_bucket(where.bucket):
+            page = objects.page(where.bucket, prefix=where.key, limit=1)
+            if page.objects:
+                continue
+        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+        raise invalid(
+            f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure '
+            f"that the bucket exists in the selected region ({region}), that objects exist under "
+            f'that S3 prefix, and that the role "{request["RoleArn"]}" has "s3:ListBucket" '
+            f'permissions on bucket "{where.bucket}".'
+        )
+
+
+def describe_job(job: TrainingJob) -> dict[str, Any]:
+    """DescribeTrainingJob's answer."""
+    request = job.request
+    described: dict[str, Any] = {
+        **{name: value for name, value in request.items() if name != "InputDataConfig"},
+        "TrainingJobArn": job.arn,
+        "ModelArtifacts": {
+            "S3ModelArtifacts": model_uri(request["OutputDataConfig"]["S3OutputPath"], job.name)
+        },
+        "OutputDataConfig": {"KmsKeyId": "", **request["OutputDataConfig"]},
+        "TrainingJobStatus": job.status,
+        "SecondaryStatus": job.secondary_status,
+        "SecondaryStatusTransitions": [_transition(each) for each in job.transitions],
+        "CreationTime": as_datetime(job.created),
+        "LastModifiedTime": as_datetime(job.modified),
+        "EnableNetworkIsolation": False,
+        "EnableInterContainerTrafficEncryption": False,
+        "EnableManagedSpotTraining": False,
+    }
+    if "InputDataConfig" in request:
+        described["InputDataConfig"] = [
+            {"CompressionType": "None", "RecordWrapperType": "None", **channel}
+            for channel in request["InputDataConfig"]
+        ]
+    if job.outcome is not None and job.ended and job.outcome.reason:
+        described["FailureReason"] = job.outcome.reason
+    if job.training_started is not None:
+        described["TrainingStartTime"] = as_datetime(job.training_started)
+    if job.training_ended is not None:
+        described["TrainingEndTime"] = as_datetime(job.training_ended)
+    if job.training_started is not None and job.training_ended is not None:
+        seconds = max(0, round(job.training_ended - job.training_started))
+        described["TrainingTimeInSeconds"] = described["BillableTimeInSeconds"] = seconds
+    return described
+
+
+def list_entry(job: TrainingJob) -> Listed:
+    """The job in ListTrainingJobs' answer."""
+    summary: dict[str, Any] = {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": job.arn,
+        "CreationTime": as_datetime(job.created),
+        "LastModifiedTime": as_datetime(job.modified),
+        "TrainingJobStatus": job.status,
+        "SecondaryStatus": job.secondary_status,
+    }
+    if job.training_ended is not None:
+        summary["TrainingEndTime"] = as_datetime(job.training_ended)
+    return Listed(
+        name=job.name,
+        status=job.status,
+        created=job.created,
+        modified=job.modified,
+        summary=summary,
+    )
+
+
+def _transition(transition: Transition) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "Status": transition.status,
+        "StartTime": as_datetime(transition.started),
+        "StatusMessage": transition.message,
+    }
+    if transition.ended is not None:
+        described["EndTime"] = as_datetime(transition.ended)
+    return described

@@ -1,0 +1,326 @@
+"""One training job from its turn to its end; every phase can be done again after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sm_core.errors import LocalServiceError
+from sm_local import processes
+from sm_local.service.artifacts import UploadError, output_location, upload
+from sm_local.service.channels import DownloadError, download
+from sm_local.service.containers import container_environment
+from sm_local.service.context import Context
+from sm_local.service.detached import detached
+from sm_local.service.environmentstore import Container, Environments
+from sm_local.service.folders import remove_tree
+from sm_local.service.mltree import MLTree
+from sm_local.service.stores import Store
+from sm_local.service.trainingjob import FAILURE_REASON_LIMIT, Outcome, Phase, TrainingJob
+
+__all__ = ["TrainingRun", "clean_up", "make_folder", "needs_cleaning", "stream_file"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between SIGTERM and SIGKILL, as on AWS.
+GRACE = 120
+#: Seconds between two looks at a supervisor.
+_POLL = 0.05
+#: Seconds that a supervisor may take to end, beyond the grace period.
+_PATIENCE = GRACE + 30.0
+
+T = TypeVar("T")
+
+
+class _Stopped(Exception):
+    """A stop was asked for before training began."""
+
+
+class _Failed(Exception):
+    """The job fails; the text is its FailureReason."""
+
+
+class TrainingRun:
+    """Takes one job through its phases, from wherever it is."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        store: Store[TrainingJob],
+        environments: Environments,
+        job: TrainingJob,
+    ) -> None:
+        self.job = job
+        self._context = context
+        self._store = store
+        self._environments = environments
+        self._folder = job_folder(context, job)
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Notice that the job's record says so: stopping."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Return when the job has ended and its folder holds logs only.
+
+        Cancelling leaves everything as it is, for the next service to go on with.
+        """
+        if self.job.stopping:
+            self._stop.set()
+        try:
+            await self._phases()
+        except _Stopped:
+            await self._change(lambda job, now: job.end(now, Outcome.stopped()))
+        except _Failed as failure:
+            outcome = Outcome.failed(str(failure))
+            await self._change(lambda job, now: job.end(now, outcome))
+        except Exception as error:
+            logger.exception("training job %s", self.job.name)
+            outcome = Outcome.failed(f"InternalServerError: {type(error).__name__}: {error}")
+            await self._change(lambda job, now: job.end(now, outcome))
+        await detached(partial(clean_up, self._context, self.job), name=f"clean {self.job.name}")
+
+    async def _phases(self) -> None:
+        if self.job.before(Phase.TRAINING):
+            await self._set_up()
+        if self.job.phase is Phase.TRAINING:
+            outcome = await self._watch()
+            await self._change(lambda job, now: job.leave_training(outcome, now))
+        await self._upload()
+        await self._change(lambda job, now: job.end(now))
+
+    async def _set_up(self) -> None:
+        if self.job.phase is Phase.LAUNCHING and await self._was_launched():
+            await self._enter(Phase.TRAINING)
+            return
+        await self._enter(Phase.PREPARING)
+        await asyncio.to_thread(make_folder, self._context, self.job)
+        container = await self._prepare()
+        await self._enter(Phase.DOWNLOADING)
+        if self.job.before(Phase.LAUNCHING):
+            await self._download()
+        await self._enter(Phase.LAUNCHING)
+        await detached(partial(self._launch, container), name=f"launch {self.job.name}")
+        await self._enter(Phase.TRAINING)
+
+    async def _enter(self, phase: Phase) -> None:
+        """Go on to `phase`, unless the job has been there before the service was started."""
+        if self._stop.is_set() and phase is not Phase.TRAINING:
+            raise _Stopped
+        if self.job.before(phase):
+            await self._change(lambda job, now: job.enter(phase, now))
+
+    async def _change(self, function: Callable[[TrainingJob, float], TrainingJob]) -> None:
+        self.job = await self._store.change(self.job.name, lambda job: function(job, time.time()))
+        if self.job.stopping:
+            self._stop.set()
+
+    async def _prepare(self) -> Container:
+        log = stream_file(self._context, self.job, self.job.hosts[0])
+
+        def progress(text: str) -> None:
+            if self._stop.is_set():
+                raise _Stopped
+            processes.log_line(log, text)
+
+        build = partial(self._environments.ensure, self.job.environment, progress)
+        try:
+            return await self._unless_stopped(detached(build, name=f"build {self.job.name}"))
+        except LocalServiceError as error:
+            processes.log_line(log, str(error))
+            raise _Failed(f"ClientError: {error}") from error
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if self._stop.is_set():
+                raise _Stopped
+            return await working
+        finally:
+            working.cancel()
+            stopping.cancel()
+
+    async def _download(self) -> None:
+        for host in self.job.hosts:
+            tree = _tree(self._folder, host)
+            await detached(partial(remove_tree, tree.data), name=f"clear {self.job.name}")
+            for channel in self.job.request.get("InputDataConfig", ()):
+                folder = tree.data / channel["ChannelName"]
+                work = partial(download, self._context.objects, channel, folder)
+                try:
+                    await detached(work, name=f"download {self.job.name}")
+                except DownloadError as error:
+                    raise _Failed(f"ClientError: Data download failed:{error}") from error
+                if self._stop.is_set():
+                    raise _Stopped
+
+    def _launch(self, container: Container) -> None:
+        """Write what the hosts read, and start the supervisor. Blocks."""
+        request = self.job.request
+        credentials = self._context.keys.issue(_owner(self.job))
+        hosts = []
+        for name in self.job.hosts:
+            tree = _tree(self._folder, name)
+            tree.create()
+            tree.write_config(request, host=name, hosts=self.job.hosts)
+            directory = self._folder / name / "work"
+            directory.mkdir(exist_ok=True)
+            environment = container_environment(
+                self._context,
+                container,
+                base=tree.base,
+                credentials=credentials,
+                platform={
+                    "TRAINING_JOB_NAME": self.job.name,
+                    "TRAINING_JOB_ARN": self.job.arn,
+                },
+                requested=request.get("Environment", {}),
+            )
+            hosts.append(
+                processes.HostProcess(
+                    name=name,
+                    command=(container.python, *container.spec.train),
+                    environment=environment,
+                    directory=directory,
+                    log=stream_file(self._context, self.job, name),
+                )
+            )
+        limit = request["StoppingCondition"]["MaxRuntimeInSeconds"]
+        try:
+            processes.launch(self._folder, hosts, max_runtime=limit, grace=GRACE)
+        except LocalServiceError as error:
+            raise _Failed(f"InternalServerError: {error}") from error
+
+    async def _was_launched(self) -> bool:
+        status = await asyncio.to_thread(processes.status, self._folder)
+        return status.alive or status.started is not None
+
+    async def _watch(self) -> Outcome:
+        """How the training ended, once it has."""
+        asked = False
+        while True:
+            status = await asyncio.to_thread(processes.status, self._folder)
+            if status.finished is not None:
+                return await asyncio.to_thread(self._outcome, status.finished)
+            if not status.alive:
+                # Looked at twice: it may have ended between the look at its lock and its events.
+                status = await asyncio.to_thread(processes.status, self._folder)
+                if status.finished is None:
+                    return await detached(
+                        partial(self._lost, status), name=f"sweep {self.job.name}"
+                    )
+                continue
+            if self._stop.is_set() and not asked:
+                asked = await asyncio.to_thread(processes.stop, self._folder)
+            await self._pause(asked)
+
+    async def _pause(self, asked: bool) -> None:
+        if asked:
+            await asyncio.sleep(_POLL)
+            return
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), _POLL)
+
+    def _lost(self, status: processes.Status) -> Outcome:
+        processes.sweep(self._folder)
+        words = f": {status.message}" if status.message else ""
+        return Outcome.failed(
+            "InternalServerError: the supervisor of the training job ended before the job did "
+            f"(it was killed, or the machine was restarted){words}"
+        )
+
+    def _outcome(self, finished: processes.Finished) -> Outcome:
+        if finished.outcome == "completed":
+            return Outcome.completed()
+        if finished.outcome == "stopped":
+            return Outcome.stopped()
+        if finished.outcome == "max_runtime":
+            return Outcome.out_of_time()
+        codes = {host: finished.codes.get(host, 0) for host in self.job.hosts}
+        for host in self.job.hosts:
+            text = _tree(self._folder, host).failure(FAILURE_REASON_LIMIT)
+            if text and codes[host]:
+                return Outcome.failed(f"AlgorithmError: {text}")
+        # A host that is ended for another one's failure has a signal, below 0, for its code.
+        code = max(codes.values()) or min(codes.values())
+        return Outcome.failed(f"AlgorithmError: ExitCode {code if code > 0 else 128 - code}")
+
+    async def _upload(self) -> None:
+        where = output_location(self.job.request["OutputDataConfig"]["S3OutputPath"], self.job.name)
+        tree = _tree(self._folder, self.job.hosts[0])
+        scratch = self._folder / "scratch"
+        work = partial(upload, self._context.objects, tree, where, scratch)
+        try:
+            await detached(work, name=f"upload {self.job.name}")
+        except UploadError as error:
+            settled = self.job.outcome
+            if settled is not None and settled.status == "Failed":
+                # The first failure is the one to report.
+                logger.warning("training job %s: %s", self.job.name, error)
+                return
+            raise _Failed(f"ClientError: Artifact upload failed:{error}") from error
+
+
+def job_folder(context: Context, job: TrainingJob) -> Path:
+    """The job's own folder."""
+    return context.home.jobs / job.folder
+
+
+def make_folder(context: Context, job: TrainingJob) -> None:
+    """Make the job's folder, for the owner alone, if it is not there. Blocks."""
+    job_folder(context, job).mkdir(mode=0o700, exist_ok=True)
+
+
+def stream_file(context: Context, job: TrainingJob, host: str) -> Path:
+    """The log file of one of the job's hosts."""
+    return job_folder(context, job) / "logs" / f"{host}.log"
+
+
+def needs_cleaning(context: Context, job: TrainingJob) -> bool:
+    """Whether the service ended between the end of the job and `clean_up`. Blocks."""
+    folder = job_folder(context, job)
+    names = ("spec.json", "scratch", *job.hosts)
+    return any((folder / name).exists() for name in names)
+
+
+def clean_up(context: Context, job: TrainingJob) -> None:
+    """End what may be left of a job that has ended, and keep of its folder the logs only. Blocks.
+
+    The specification, which holds the job's key pair, goes last: it says that this is not done.
+    """
+    folder = job_folder(context, job)
+    try:
+        _end_supervisor(folder)
+    except LocalServiceError:
+        logger.exception("training job %s", job.name)
+    context.keys.revoke(_owner(job))
+    for name in ("scratch", *job.hosts, "control", "spec.json"):
+        remove_tree(folder / name)
+
+
+def _end_supervisor(folder: Path) -> None:
+    processes.stop(folder)
+    deadline = time.monotonic() + _PATIENCE
+    while processes.status(folder).alive:
+        if time.monotonic() > deadline:
+            raise LocalServiceError(f"the supervisor of {folder} does not end")
+        time.sleep(_POLL)
+    processes.sweep(folder)
+
+
+def _tree(folder: Path, host: str) -> MLTree:
+    return MLTree(folder / host / "ml")
+
+
+def _owner(job: TrainingJob) -> str:
+    return f"training-job/{job.name}"
