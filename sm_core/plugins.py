@@ -1,4 +1,4 @@
-"""Find, order, load and report plugins; fold what request hooks return.
+"""Find, order, load and report plugins; collect and fold what their hooks return.
 
 This module stands below both the client and `sm_core.container` and imports neither: each side
 makes a manager for its own hook specifications, over the same plugin modules.
@@ -6,15 +6,17 @@ makes a manager for its own hook specifications, over the same plugin modules.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import reprlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from importlib.metadata import Distribution, EntryPoint, distributions, version
+from importlib.metadata import Distribution, EntryPoint, entry_points, version
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import pluggy
@@ -31,6 +33,8 @@ __all__ = [
     "hookimpl",
     "hookspec",
 ]
+
+logger = logging.getLogger(__name__)
 
 #: pluggy's project name: markers, and the prefix of the attributes they set.
 PROJECT = "sm_core"
@@ -53,9 +57,14 @@ CLIENT_HOOKS = frozenset(
     }
 )
 CONTAINER_HOOKS = frozenset({"sm_inference", "sm_train"})
+_ALL_HOOKS = CLIENT_HOOKS | CONTAINER_HOOKS
+#: Hooks that the manager calls plugin by plugin, so that wrapping them would do nothing.
+_CALLED_ONE_BY_ONE = frozenset({"sm_backends", "sm_codecs", "sm_frameworks", "sm_request"})
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+
+Item = TypeVar("Item")
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +73,7 @@ class LoadedPlugin:
 
     Attributes:
         name: the entry point's name.
-        distribution: the distribution that brings it; "" for one registered by hand.
+        distribution: the distribution that brings it.
         version: that distribution's version.
         hooks: names of the hooks it implements, on either side, sorted.
         error: why it was set aside; None for one that works.
@@ -95,9 +104,9 @@ class PluginManager(pluggy.PluginManager):
         super().__init__(PROJECT)
         self.add_hookspecs(specifications)
         self.loads: list[LoadedPlugin] = []
-        if os.environ.get(TRACE_VARIABLE, "") not in ("", "0"):
-            self.trace.root.setwriter(lambda text: sys.stderr.write(text))
-            self.enable_tracing()
+        self._tracing = os.environ.get(TRACE_VARIABLE, "") not in ("", "0")
+        if self._tracing:
+            self._trace_calls()
         for name, module in own_plugins.items():
             self._admit(name, module, "sm-core", version("sm-core"))
         for entry_point, distribution in _entry_points():
@@ -106,30 +115,51 @@ class PluginManager(pluggy.PluginManager):
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> pluggy.HookimplOpts | None:
         """Leave out what belongs to the other side: its manager registers that."""
         options = super().parse_hookimpl_opts(plugin, name)
-        if options is not None and not hasattr(self.hook, name) and name in _ALL_HOOKS:
+        if options is None:
             return None
-        return options
+        hook = options.get("specname") or name
+        return None if hook in _ALL_HOOKS and not hasattr(self.hook, hook) else options
 
     def broken(self) -> list[LoadedPlugin]:
         """The plugins that were set aside."""
         return [load for load in self.loads if load.error is not None]
 
-    def fold(self, hook: str, folded: str, value: Any, **arguments: Any) -> Any:
+    def collect(self, hook: str, kind: type[Item]) -> list[tuple[str, Item]]:
+        """What `hook` returns for each plugin, as pairs of the plugin's name and one item.
+
+        Plugins come in the order of registration. One that raises, or returns anything else than
+        an iterable of `kind`, is set aside, and a warning names it.
+        """
+        collected: list[tuple[str, Item]] = []
+        for implementation in self._in_order(hook):
+            name = implementation.plugin_name
+            try:
+                items = _checked(hook, self._call(hook, implementation, {}), kind)
+            except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the others go on
+                self._set_aside(name, f"{hook} failed: {type(error).__name__}: {error}")
+            else:
+                collected.extend((name, item) for item in items)
+        return collected
+
+    def fold(
+        self, hook: str, folded: str, value: Mapping[str, Any], **arguments: Any
+    ) -> dict[str, Any] | None:
         """Call `hook` plugin by plugin, each seeing as argument `folded` what the last returned.
 
-        Plugins come in the order of registration; one that returns None leaves the value as it is.
+        Plugins come in the order of registration; ``tryfirst`` and ``trylast`` move one to either
+        end. One that returns None leaves the value as it is.
 
         Returns:
             The last result that is not None, or None if there is none.
 
         Raises:
-            PluginError: a plugin returned something of another kind than it was given.
+            PluginError: a plugin returned something else than a mapping. What a plugin raises
+                itself passes through: that is how it refuses.
         """
-        result: Any = None
-        for implementation in getattr(self.hook, hook).get_hookimpls():
+        result: dict[str, Any] | None = None
+        for implementation in self._in_order(hook):
             given = {**arguments, folded: value if result is None else result}
-            self.trace.root.get("hook")(hook, "of", implementation.plugin_name, given, "\n")
-            answer = implementation.function(*(given[name] for name in implementation.argnames))
+            answer = self._call(hook, implementation, given)
             if answer is None:
                 continue
             if not isinstance(answer, Mapping):
@@ -137,20 +167,39 @@ class PluginManager(pluggy.PluginManager):
                     f"plugin {implementation.plugin_name!r}: {hook} returned a "
                     f"{type(answer).__name__}; it must return a dict, or None to change nothing"
                 )
-            result = answer
+            result = dict(answer)
         return result
 
+    def _in_order(self, hook: str) -> list[pluggy.HookImpl]:
+        """The implementations of `hook`: those that try first, in order of registration, last."""
+        found: Sequence[pluggy.HookImpl] = getattr(self.hook, hook).get_hookimpls()
+        return sorted(found, key=lambda each: each.trylast - each.tryfirst)
+
+    def _call(
+        self, hook: str, implementation: pluggy.HookImpl, arguments: Mapping[str, Any]
+    ) -> Any:
+        result = implementation.function(*(arguments[name] for name in implementation.argnames))
+        if self._tracing:
+            _trace(hook, [implementation], arguments, result)
+        return result
+
+    def _trace_calls(self) -> None:
+        def after(
+            outcome: pluggy.Result[Any],
+            hook: str,
+            implementations: Sequence[pluggy.HookImpl],
+            arguments: Mapping[str, Any],
+        ) -> None:
+            result = outcome.exception if outcome.exception else outcome.get_result()
+            _trace(hook, implementations, arguments, result)
+
+        self.add_hookcall_monitoring(lambda *_: None, after)
+
     def _load(self, entry_point: EntryPoint, distribution: Distribution) -> None:
-        name, release = distribution.metadata["Name"], distribution.version
-        module, fresh = None, False
+        name, release = distribution.name, distribution.version
         try:
-            module = import_module(entry_point.module)
-            fresh = not self.is_registered(module)
-            self._admit(entry_point.name, module, name, release)
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the others go on
-            # pluggy keeps a plugin registered that it finds wrong.
-            if fresh and self.is_registered(module):
-                self.unregister(module)
+            self._admit(entry_point.name, _module(entry_point), name, release)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises, others go on
             self.loads.append(
                 LoadedPlugin(
                     name=entry_point.name,
@@ -161,53 +210,120 @@ class PluginManager(pluggy.PluginManager):
             )
 
     def _admit(self, name: str, module: ModuleType, distribution: str, release: str) -> None:
-        implemented = _implemented(module)
-        unknown = sorted(set(implemented) - _ALL_HOOKS)
-        if unknown:
-            raise LookupError(f"it implements hooks that do not exist: {', '.join(unknown)}")
-        self.register(module, name=name)
+        if self.has_plugin(name):
+            raise PluginError(f"there is another plugin of the name {name!r}")
+        self._check(module)
+        try:
+            self.register(module, name=name)
+        except Exception:
+            # Older versions of pluggy keep half of what they refuse.
+            if self.get_plugin(name) is module:
+                self.unregister(module)
+            raise
+        hooks = tuple(sorted(self._implemented(module)))
         self.loads.append(
-            LoadedPlugin(name=name, distribution=distribution, version=release, hooks=implemented)
+            LoadedPlugin(name=name, distribution=distribution, version=release, hooks=hooks)
         )
 
+    def _check(self, module: ModuleType) -> None:
+        implemented = self._implemented(module)
+        unknown = sorted(set(implemented) - _ALL_HOOKS)
+        if unknown:
+            raise PluginError(f"it implements hooks that do not exist: {', '.join(unknown)}")
+        for hook in sorted(_CALLED_ONE_BY_ONE & set(implemented)):
+            if implemented[hook].get("wrapper") or implemented[hook].get("hookwrapper"):
+                raise PluginError(f"{hook} cannot be wrapped; implement it without wrapper=True")
 
-_ALL_HOOKS = CLIENT_HOOKS | CONTAINER_HOOKS
+    def _implemented(self, module: ModuleType) -> dict[str, pluggy.HookimplOpts]:
+        """The hooks of either side that `module` implements, by name."""
+        found = {
+            name: super(PluginManager, self).parse_hookimpl_opts(module, name)
+            for name in dir(module)
+        }
+        return {
+            options.get("specname") or name: options
+            for name, options in found.items()
+            if options is not None
+        }
+
+    def _set_aside(self, name: str, error: str) -> None:
+        self.unregister(name=name)
+        for number, load in enumerate(self.loads):
+            if load.name == name and load.error is None:
+                self.loads[number] = attrs.evolve(load, error=error)
+                logger.warning("%s", self.loads[number].describe())
 
 
-def _implemented(module: ModuleType) -> tuple[str, ...]:
-    marker = f"{PROJECT}_impl"
-    return tuple(sorted(name for name, value in vars(module).items() if hasattr(value, marker)))
+def _module(entry_point: EntryPoint) -> ModuleType:
+    found = entry_point.load()
+    if not isinstance(found, ModuleType):
+        raise PluginError(
+            f"its entry point {entry_point.value!r} names a {type(found).__name__}; "
+            f"it must name a module, such as {entry_point.module!r}"
+        )
+    return found
+
+
+def _checked(hook: str, items: Any, kind: type[Item]) -> list[Item]:
+    """The items that a plugin returned, if they are what `hook` promises."""
+    if not isinstance(items, Iterable):
+        raise PluginError(
+            f"{hook} returned a {type(items).__name__}; it must return a list of {kind.__name__}"
+        )
+    checked = list(items)
+    for item in checked:
+        if not isinstance(item, kind):
+            raise PluginError(
+                f"{hook} returned a list with a {type(item).__name__} in it; "
+                f"each item must be a {kind.__name__}"
+            )
+    return checked
+
+
+def _trace(
+    hook: str,
+    implementations: Iterable[pluggy.HookImpl],
+    arguments: Mapping[str, Any],
+    result: Any,
+) -> None:
+    """One line on standard error; values are cut short, as a request may hold a whole file."""
+    plugins = ", ".join(implementation.plugin_name for implementation in implementations) or "none"
+    given = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in arguments.items())
+    sys.stderr.write(f"hook {hook}({given}) of {plugins} --> {reprlib.repr(result)}\n")
 
 
 def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
-    """Entry points of the group with their distributions, by the distributions' names.
-
-    A distribution that is found twice on ``sys.path`` counts once, as for ``import``.
-    """
-    found: dict[str, list[tuple[EntryPoint, Distribution]]] = {}
-    for distribution in distributions():
-        name = distribution.metadata["Name"]
-        if name is None or name in found:
-            continue
-        points = [point for point in distribution.entry_points if point.group == ENTRY_POINT_GROUP]
-        found[name] = [(point, distribution) for point in points]
-    return [pair for name in sorted(found) for pair in found[name]]
+    """Entry points of the group with their distributions, by the distributions' names."""
+    found = [
+        (point, point.dist)
+        for point in entry_points(group=ENTRY_POINT_GROUP)
+        if point.dist is not None
+    ]
+    return sorted(found, key=lambda pair: (_canonical(pair[1].name), pair[0].name))
 
 
-def _cause(error: Exception, distribution: Distribution) -> str:
-    text = f"{type(error).__name__}: {error}"
+def _canonical(distribution: str) -> str:
+    """A distribution's name as the package index compares them."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def _cause(error: BaseException, distribution: Distribution) -> str:
+    text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
     wanted = _newer_core_wanted(distribution)
-    return (
-        f"{text} (it asks for sm-core {wanted}, {version('sm-core')} is here)" if wanted else text
-    )
+    if wanted is None:
+        return text
+    return f"{text} (it asks for sm-core {wanted}, {version('sm-core')} is here)"
 
 
 def _newer_core_wanted(distribution: Distribution) -> str | None:
     """The sm-core version that `distribution` requires, if it is newer than the one installed."""
     for requirement in distribution.requires or ():
-        match = re.match(r"sm[-_.]core\b[^;]*?>=\s*([0-9][0-9.]*)", requirement, re.IGNORECASE)
-        if match and _release(match[1]) > _release(version("sm-core")):
-            return f">={match[1]}"
+        # ``sm-core[container] (>=1.2,<2) ; extra == "x"``, in any of the usual spellings.
+        match = re.match(
+            r"sm[-_.]core(?![-_.\w])[^;]*?(>=|~=|==|>)\s*([0-9][0-9.]*)", requirement, re.IGNORECASE
+        )
+        if match and _release(match[2]) > _release(version("sm-core")):
+            return match[1] + match[2]
     return None
 
 
@@ -217,7 +333,13 @@ def _release(text: str) -> tuple[int, ...]:
 
 @cache
 def client_plugins() -> PluginManager:
-    """The client's plugins, loaded on first use: the core's own, then the installed ones."""
-    return PluginManager(
+    """The client's plugins, loaded on first use: the core's own, then the installed ones.
+
+    One that was set aside is named in the log.
+    """
+    plugins = PluginManager(
         import_module("sm_core.hookspecs"), {"core": import_module("sm_core.builtin")}
     )
+    for load in plugins.broken():
+        logger.warning("%s", load.describe())
+    return plugins
