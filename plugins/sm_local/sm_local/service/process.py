@@ -95,8 +95,9 @@ async def _serve(
     port = listener.getsockname()[1]
     app = create_app(home, port=port)
     await app.startup()
+    server = _Server(home, app)
     try:
-        server = _Server(home, app)
+        _end_by_signals(server)
         description = {
             "pid": os.getpid(),
             "port": port,
@@ -108,13 +109,18 @@ async def _serve(
         report(description)
         logger.info("sm-local %s listens on port %d", description["version"], port)
         watch = asyncio.create_task(_Watch(home, app, server, idle_seconds).run())
-        with _signals_handled():
-            await server.serve(sockets=[listener])
+        watch.add_done_callback(_report_failure)
+        await server.serve(sockets=[listener])
         watch.cancel()
     finally:
         home.service_json.unlink(missing_ok=True)
         await app.shutdown(stop_endpoints=True)
     logger.info("ended")
+
+
+def _report_failure(watch: asyncio.Task[None]) -> None:
+    if not watch.cancelled() and watch.exception() is not None:
+        logger.error("the service cannot end by itself", exc_info=watch.exception())
 
 
 class _Server(uvicorn.Server):
@@ -145,20 +151,18 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-@contextlib.contextmanager
-def _signals_handled() -> Any:
-    """Keep the signals that uvicorn raises again after its shutdown from killing the process.
+def _end_by_signals(server: uvicorn.Server) -> None:
+    """Let SIGTERM and SIGINT end `server`, and not kill the process, from now to its end.
 
-    It restores the handlers it found and delivers what it caught to them; the service still has
-    to put its endpoints to rest.
+    Uvicorn has handlers of its own while it serves. After its shutdown it restores those it found
+    and raises again what it caught; the service then still has to put its endpoints to rest.
     """
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
 
 
 @attrs.define

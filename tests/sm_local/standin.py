@@ -1,0 +1,70 @@
+"""A stand-in for the service's application, so that tests see only how a service starts and ends.
+
+Copied to ``sitecustomize.py`` on the service's PYTHONPATH. ``SMCORE_TEST_STANDIN`` says how it
+behaves: ``fails`` and ``hangs`` at its start, ``busy``, or ``deaf`` to shutdown requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+import types
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+
+class Application:
+    """Answers every request with the number of its process."""
+
+    def __init__(self, home: Any) -> None:
+        self.home: Path = home.path
+        self.mode = os.environ.get("SMCORE_TEST_STANDIN", "")
+        self.shutdown_requested = asyncio.Event()
+        self.last_request = time.monotonic()
+
+    async def startup(self) -> None:
+        if self.mode == "fails":
+            raise RuntimeError("the disk is on fire")
+        if self.mode == "hangs":
+            await asyncio.Event().wait()
+
+    async def shutdown(self, stop_endpoints: bool) -> None:
+        (self.home / "ended").write_text(json.dumps({"stop_endpoints": stop_endpoints}))
+
+    def busy(self) -> bool:
+        return self.mode == "busy"
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        self.last_request = time.monotonic()
+        body = (await receive()).get("body", b"")
+        answer: dict[str, Any] = {"pid": os.getpid(), "path": scope["path"]}
+        ending = scope["path"] == "/_sm_local/shutdown"
+        if ending:
+            (self.home / "asked").write_bytes(body)
+            answer = {"endpoints_stopped": ["an-endpoint"], "jobs_running": ["a-job"]}
+        status = 500 if ending and self.mode == "deaf" else 200
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+        if ending and status == 200:
+            self.shutdown_requested.set()
+
+
+def create_app(home: Any, *, port: int) -> Application:
+    """What ``sm_local.service.app`` has under this name."""
+    return Application(home)
+
+
+if "sm_local.service.app" not in sys.modules and __name__ == "sitecustomize":
+    module = types.ModuleType("sm_local.service.app")
+    vars(module).update(Application=Application, create_app=create_app)
+    sys.modules["sm_local.service.app"] = module
