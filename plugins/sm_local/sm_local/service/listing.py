@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["ObjectInfo", "Page", "Span", "page", "span"]
+__all__ = ["ObjectInfo", "Page", "Span", "page_of", "span"]
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +69,7 @@ def span(prefix: str) -> Span:
     return Span(lower=prefix, upper=_successor(prefix))
 
 
-def page(
+def page_of(
     fetch: Callable[[Span, int], list[ObjectInfo]],
     *,
     prefix: str,

@@ -23,7 +23,7 @@ from sm_local.service.errors import (
     no_such_key,
     precondition_failed,
 )
-from sm_local.service.listing import ObjectInfo, Page, Span, page, span
+from sm_local.service.listing import ObjectInfo, Page, Span, page_of, span
 
 __all__ = ["Bucket", "ObjectInfo", "Objects", "Page", "insert_object"]
 
@@ -173,6 +173,18 @@ class Objects:
         )
         return _info(rows[0]) if rows else None
 
+    def require(self, bucket: str, key: str) -> ObjectInfo:
+        """What is known of an object.
+
+        Raises:
+            ServiceError: NoSuchBucket or NoSuchKey.
+        """
+        info = self.info(bucket, key)
+        if info is None:
+            self.require_bucket(bucket)
+            raise no_such_key(key)
+        return info
+
     def open(self, bucket: str, key: str) -> tuple[ObjectInfo, BinaryIO]:
         """An object and its bytes, which stay readable when it is replaced or deleted.
 
@@ -180,10 +192,7 @@ class Objects:
             ServiceError: NoSuchBucket or NoSuchKey.
         """
         while True:
-            info = self.info(bucket, key)
-            if info is None:
-                self.require_bucket(bucket)
-                raise no_such_key(key)
+            info = self.require(bucket, key)
             try:
                 return info, self.blobs.path(info.blob).open("rb", buffering=0)
             except FileNotFoundError:
@@ -251,7 +260,7 @@ class Objects:
             ServiceError: NoSuchBucket.
         """
         self.require_bucket(bucket)
-        return page(
+        return page_of(
             lambda wanted, count: self._infos(bucket, wanted, limit=count),
             prefix=prefix,
             delimiter=delimiter,

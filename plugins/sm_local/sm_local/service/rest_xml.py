@@ -7,6 +7,7 @@ over headers and body. https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = ["Route", "Routes", "error_response", "read_input", "write_output"]
 #: Of an XML body: a CompleteMultipartUpload with 10 000 parts and all their checksums.
 _MAX_BODY = 8 << 20
 _XML = "application/xml"
+_HEADER = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 @attrs.frozen(kw_only=True)
@@ -212,6 +214,10 @@ def _headers(reference: Mapping[str, Any], value: Any) -> Iterator[tuple[str, st
         yield from ((prefix + name, text) for name, text in value.items())
     elif location == "header":
         text = http_date(value) if isinstance(value, datetime) else to_text(value)
+        if not _HEADER.fullmatch(text):
+            raise ServiceError(
+                "InvalidArgument", f"{reference['locationName']} can not be a header: {text!r}"
+            )
         yield reference["locationName"].lower(), text
 
 

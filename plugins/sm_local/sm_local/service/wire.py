@@ -90,18 +90,15 @@ class FileSlice:
     length: int
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes, read off the event loop; the file is closed at the end."""
+        """The bytes, read off the event loop."""
         left = self.length
-        try:
-            await asyncio.to_thread(self.file.seek, self.offset)
-            while left:
-                block = await asyncio.to_thread(self.file.read, min(BLOCK, left))
-                if not block:
-                    raise OSError(f"{self.file.name} ends {left} bytes early")
-                left -= len(block)
-                yield block
-        finally:
-            self.file.close()
+        await asyncio.to_thread(self.file.seek, self.offset)
+        while left:
+            block = await asyncio.to_thread(self.file.read, min(BLOCK, left))
+            if not block:
+                raise OSError(f"{self.file.name} ends {left} bytes early")
+            left -= len(block)
+            yield block
 
 
 @attrs.define(kw_only=True)

@@ -1,0 +1,131 @@
+"""S3: one table of its operations, and the way from a request to one of them.
+
+Path style only: ``/bucket/key``. What AWS has and this table has not is refused by its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import attrs
+
+from sm_local.home import RESERVED_BUCKET
+from sm_local.service.errors import ServiceError, access_denied, not_implemented
+from sm_local.service.models import Operation, ServiceModel, load_model
+from sm_local.service.objects import Objects
+from sm_local.service.rest_xml import Routes, error_response, read_input, write_output
+from sm_local.service.s3_buckets import Buckets
+from sm_local.service.s3_objects import Downloads, Listings, Writes
+from sm_local.service.s3_uploads import MultipartUploads
+from sm_local.service.uploads import Uploads
+from sm_local.service.wire import Caller, Request, Response
+
+__all__ = ["S3"]
+
+#: What S3 calls the errors that are everybody's.
+_CODES = {
+    "IncompleteSignature": "AuthorizationHeaderMalformed",
+    "InternalFailure": "InternalError",
+    "InvalidClientTokenId": "InvalidAccessKeyId",
+    "MissingAuthenticationToken": "AccessDenied",
+    "RequestEntityTooLargeException": "EntityTooLarge",
+    "RequestExpired": "RequestTimeTooSkewed",
+}
+_READING = frozenset({"GET", "HEAD"})
+
+
+@attrs.frozen(kw_only=True)
+class _Entry:
+    """One line of the table.
+
+    Attributes:
+        handler: takes the members of the input and returns those of the output.
+        root: the element of the answer's XML document; None for an answer without XML.
+    """
+
+    handler: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    root: str | None = None
+
+
+class S3:
+    """The S3 service over an object store."""
+
+    def __init__(self, objects: Objects, uploads: Uploads) -> None:
+        """Answer from `objects` and `uploads`."""
+        buckets = Buckets(objects)
+        downloads = Downloads(objects)
+        writes = Writes(objects)
+        parts = MultipartUploads(objects, uploads)
+        self._table: Mapping[str, _Entry] = {
+            "AbortMultipartUpload": _Entry(handler=parts.abort),
+            "CompleteMultipartUpload": _Entry(
+                handler=parts.complete, root="CompleteMultipartUploadResult"
+            ),
+            "CreateBucket": _Entry(handler=buckets.create),
+            "CreateMultipartUpload": _Entry(
+                handler=parts.create, root="InitiateMultipartUploadResult"
+            ),
+            "DeleteObject": _Entry(handler=writes.delete),
+            "GetBucketLocation": _Entry(handler=buckets.location, root="LocationConstraint"),
+            "GetObject": _Entry(handler=downloads.get),
+            "HeadBucket": _Entry(handler=buckets.head),
+            "HeadObject": _Entry(handler=downloads.head),
+            "ListBuckets": _Entry(handler=buckets.list, root="ListAllMyBucketsResult"),
+            "ListObjectsV2": _Entry(handler=Listings(objects).list, root="ListBucketResult"),
+            "PutObject": _Entry(handler=writes.put),
+            "UploadPart": _Entry(handler=parts.put_part),
+        }
+
+    async def handle(self, request: Request, caller: Caller) -> Response:
+        """Run and answer one request.
+
+        Raises:
+            ServiceError: whatever is wrong with it.
+        """
+        # The model takes some time to load, once: not on the event loop.
+        model, routes = await asyncio.to_thread(lambda: self._model)
+        bucket, _, key = request.path[1:].partition("/")
+        level = 0 if not bucket else 1 if not key else 2
+        operation = self._operation(routes, request, level)
+        if bucket == RESERVED_BUCKET and request.method not in _READING and not caller.is_user:
+            raise access_denied(f"only the user may write to the bucket {RESERVED_BUCKET}")
+        if request.headers.get("content-encoding", "").startswith("aws-chunked"):
+            raise not_implemented("bodies in chunks (aws-chunked)")
+        members = await read_input(model, operation, request, {"Bucket": bucket, "Key": key})
+        entry = self._table[operation.name]
+        output = await entry.handler(members)
+        response = write_output(model, operation, output, root=entry.root)
+        if "content-range" in response.headers:
+            response.status = 206
+        return response
+
+    def error(self, error: ServiceError, request: Request) -> Response:
+        """`error` as S3 writes it."""
+        named = ServiceError(
+            _CODES.get(error.code, error.code),
+            error.message,
+            status=error.status,
+            members=error.members,
+        )
+        return error_response(named, request_id=request.request_id)
+
+    @cached_property
+    def _model(self) -> tuple[ServiceModel, Routes]:
+        model = load_model("s3")
+        return model.narrowed(self._table.keys()), Routes(model)
+
+    def _operation(self, routes: Routes, request: Request, level: int) -> Operation:
+        operation = routes.find(request, level)
+        if operation is None:
+            raise ServiceError(
+                "MethodNotAllowed",
+                "The specified method is not allowed against this resource.",
+                status=405,
+                members={"Method": request.method},
+            )
+        if operation.name not in self._table:
+            raise not_implemented(f"S3's operation {operation.name}")
+        return operation
