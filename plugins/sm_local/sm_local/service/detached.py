@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["detached"]
+__all__ = ["completed", "detached"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,3 +52,18 @@ async def detached(function: Callable[[], T], *, name: str) -> T:
 
     threading.Thread(target=work, name=name, daemon=True).start()
     return await future
+
+
+async def completed(function: Callable[[], T], *, name: str) -> T:
+    """Like `detached`, but a cancelled caller waits until the thread is done before it goes.
+
+    For what must not go on behind the back of whoever cleans up next.
+    """
+    work = asyncio.ensure_future(detached(function, name=name))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        if not work.cancelled() and work.exception() is not None:
+            logger.info("%s was given up and failed: %s", name, work.exception())
+        raise

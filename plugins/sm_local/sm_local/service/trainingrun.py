@@ -17,7 +17,7 @@ from sm_local.service.artifacts import UploadError, output_location, upload
 from sm_local.service.channels import DownloadError, download
 from sm_local.service.containers import container_environment
 from sm_local.service.context import Context
-from sm_local.service.detached import detached
+from sm_local.service.detached import completed, detached
 from sm_local.service.environmentstore import Container, Environments
 from sm_local.service.folders import remove_tree
 from sm_local.service.mltree import MLTree
@@ -108,7 +108,7 @@ class TrainingRun:
         if self.job.before(Phase.LAUNCHING):
             await self._download()
         await self._enter(Phase.LAUNCHING)
-        await detached(partial(self._launch, container), name=f"launch {self.job.name}")
+        await completed(partial(self._launch, container), name=f"launch {self.job.name}")
         await self._enter(Phase.TRAINING)
 
     async def _enter(self, phase: Phase) -> None:
