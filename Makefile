@@ -58,7 +58,7 @@ check: $(DEVELOPER)  ## lint, formatting, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 format: $(DEVELOPER)  ## let ruff correct what it can
 	$(BIN)/ruff check --fix .
@@ -83,7 +83,7 @@ constraints: $(DEVELOPER)  ## renew constraints.txt with the newest versions tha
 
 clean:  ## remove all that make made, virtual environments included
 	rm -rf .venv .venv-3.* dist site examples/data .mypy_cache .ruff_cache .pytest_cache \
-	  .hypothesis .import_linter_cache
+	  .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml $(wildcard plugins/*/pyproject.toml) constraints.txt
