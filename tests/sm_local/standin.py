@@ -1,4 +1,4 @@
-"""A stand-in for the service's application, so that tests see only how a service starts and ends.
+"""A stand-in for the service's application: how a service starts and ends, and what reaches it.
 
 Copied to ``sitecustomize.py`` on the service's PYTHONPATH. ``SMCORE_TEST_STANDIN`` says how it
 behaves: ``fails`` and ``hangs`` at its start, ``busy``, or ``deaf`` to shutdown requests.
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class Application:
-    """Answers every request with the number of its process."""
+    """Answers every request with the number of its process, and notes it in ``requests``."""
 
     def __init__(self, home: Any) -> None:
         self.home: Path = home.path
@@ -38,6 +38,12 @@ class Application:
     def busy(self) -> bool:
         return self.mode == "busy"
 
+    def note(self, scope: dict[str, Any]) -> None:
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        line = {"method": scope["method"], "path": scope["path"], "headers": headers}
+        with (self.home / "requests").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
     async def __call__(
         self,
         scope: dict[str, Any],
@@ -46,6 +52,7 @@ class Application:
     ) -> None:
         self.last_request = time.monotonic()
         body = (await receive()).get("body", b"")
+        self.note(scope)
         answer: dict[str, Any] = {"pid": os.getpid(), "path": scope["path"]}
         ending = scope["path"] == "/_sm_local/shutdown"
         if ending:
@@ -54,7 +61,9 @@ class Application:
         status = 500 if ending and self.mode == "deaf" else 200
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+        # S3's answer to an upload has no body.
+        text = b"" if scope["method"] == "PUT" else json.dumps(answer).encode()
+        await send({"type": "http.response.body", "body": text})
         if ending and status == 200:
             self.shutdown_requested.set()
 

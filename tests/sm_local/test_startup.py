@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,6 @@ from sm_local.startup import (
     shut_down,
     stop_service,
 )
-
-STANDIN = Path(__file__).with_name("standin.py")
 
 
 def test_the_environment_is_an_allow_list() -> None:
@@ -73,18 +71,9 @@ def test_a_home_on_a_network_file_system(home: Home, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """A home whose service has the stand-in, and which no service outlives."""
-    library = tmp_path / "lib"
-    library.mkdir()
-    shutil.copy(STANDIN, library / "sitecustomize.py")
-    monkeypatch.setenv("PYTHONPATH", str(library))
-    home = Home(tmp_path / "home")
-    yield home
-    running = probe(home)
-    if running is not None:
-        os.kill(running.pid, signal.SIGKILL)
-    assert free(home.service_lock, 5)
+def home(standin_home: Home) -> Home:
+    """A home whose service has the stand-in."""
+    return standin_home
 
 
 @pytest.fixture
