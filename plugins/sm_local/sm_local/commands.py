@@ -66,8 +66,9 @@ def down(jobs: bool) -> None:
     from sm_local.startup import shut_down
 
     home = Home.default()
-    home.stay_marker.unlink(missing_ok=True)
     stopped = shut_down(home, jobs=jobs)
+    if home.path.is_dir():
+        home.stay_marker.unlink(missing_ok=True)
     # Also those that a service left which did not end in good order.
     leftovers.end_model_servers(home)
     if jobs:
@@ -195,9 +196,5 @@ def _rows(state: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Process", f"{state['pid']}, since {since}"),
         ("Ends", "with `sm local down`" if state["stays"] else "by itself when idle"),
         ("Jobs", jobs or "none"),
-        ("Endpoints", ", ".join(_endpoint(item) for item in state["endpoints"]) or "none"),
+        ("Endpoints", ", ".join(state["endpoints"]) or "none"),
     ]
-
-
-def _endpoint(item: Any) -> str:
-    return item if isinstance(item, str) else " ".join(str(value) for value in item.values())

@@ -19,7 +19,7 @@ def held(path: Path) -> bool:
     """Whether some process holds the lock on `path`; a missing file is held by nobody."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         # A shared lock, so that several who look at once do not take each other for the holder.

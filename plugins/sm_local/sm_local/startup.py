@@ -26,7 +26,7 @@ import attrs
 
 from sm_core.errors import LocalServiceError
 from sm_local import control
-from sm_local.home import Home
+from sm_local.home import HOME_VARIABLE, Home
 from sm_local.locks import free, held, locked
 from sm_local.ports import HOST
 
@@ -124,8 +124,18 @@ class Stopped:
 
 
 def probe(home: Home) -> Service | None:
-    """The service of `home` if one is running and ready; starts nothing."""
-    return _described(home) if held(home.service_lock) else None
+    """The service of `home` if one is running and ready; starts nothing.
+
+    Raises:
+        LocalServiceError: the home is another user's.
+    """
+    try:
+        return _described(home) if held(home.service_lock) else None
+    except PermissionError as error:
+        raise LocalServiceError(
+            f"{home.path} is closed to this user ({error.strerror}: {error.filename}); "
+            f"name a folder of your own in {HOME_VARIABLE}"
+        ) from error
 
 
 def ensure_service(home: Home, *, port: int | None = None) -> Service:

@@ -1,0 +1,207 @@
+"""``sm local``, with the real service."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sm_core.cli import main
+from sm_local import leftovers, processes
+from sm_local.home import Home
+from sm_local.locks import held
+from sm_local.startup import ensure_service, probe
+
+#: Asks the service something, as any program with boto3 would.
+CLIENT = """
+import json, boto3
+boto3.client("s3").create_bucket(Bucket="from-another-client")
+print(json.dumps({
+    "arn": boto3.client("sts").get_caller_identity()["Arn"],
+    "jobs": boto3.client("sagemaker").list_training_jobs()["TrainingJobSummaries"],
+}))
+"""
+
+
+def sm(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["local", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def home(service_home: Home) -> Iterator[Home]:
+    """The home that the commands find, with nothing left running in it."""
+    yield service_home
+    if service_home.path.exists():
+        leftovers.end_model_servers(service_home)
+        leftovers.end_jobs(service_home)
+
+
+def test_help() -> None:
+    result = sm("--help")
+    for name in ("up", "down", "status", "env"):
+        assert f"\n  {name} " in result.output
+        assert sm(name, "--help").exit_code == 0
+
+
+def test_nothing_is_started_by_asking(home: Home) -> None:
+    assert "not running" in sm("status").output
+    state = json.loads(sm("status", "--json").output)
+    assert state == {"running": False, "home": str(home.path), "running_jobs": []}
+    assert sm("down").output == "No local service was running.\n"
+    assert not home.path.exists()
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+def test_no_port(port: str) -> None:
+    result = sm("up", "--port", port)
+    assert result.exit_code == 2
+    assert "--port" in result.output
+
+
+def test_an_unusable_home(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMCORE_LOCAL_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    result = sm("up")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: the home of the local service cannot be made")
+
+
+@pytest.mark.integ
+class TestUpAndDown:
+    def test_up_status_down(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "200")
+        output = sm("up").output
+        service = probe(home)
+        assert service is not None
+        assert f"listens on {service.endpoint_url} (process {service.pid})" in output
+        assert home.stay_marker.exists()
+        state = json.loads(sm("status", "--json").output)
+        assert (state["running"], state["port"], state["pid"], state["stays"]) == (
+            True,
+            service.port,
+            service.pid,
+            True,
+        )
+        assert (state["jobs"], state["endpoints"]) == ({"running": 0}, [])
+        table = sm("status").output
+        for text in (str(home.path), service.endpoint_url, "with `sm local down`", "none"):
+            assert text in table
+        assert sm("up").output == output
+        assert sm("down").output == "The local service has ended.\n"
+        assert not held(home.service_lock)
+        assert not home.stay_marker.exists()
+
+    def test_a_service_that_started_itself_stays_from_now_on(self, home: Home) -> None:
+        ensure_service(home)
+        assert not json.loads(sm("status", "--json").output)["stays"]
+        assert "by itself when idle" in sm("status").output
+        sm("up")
+        assert json.loads(sm("status", "--json").output)["stays"]
+
+    def test_the_port(self, home: Home) -> None:
+        sm("up")
+        service = probe(home)
+        assert service is not None
+        other = service.port + 1
+        result = sm("up", "--port", str(other))
+        assert result.exit_code == 1
+        assert f"already listens on port {service.port}" in result.output
+        sm("down")
+        result = sm("up", "--port", str(other))
+        assert (result.exit_code, f":{other} " in result.output) == (0, True), result.output
+
+    def test_the_running_state_does_not_answer(self, home: Home) -> None:
+        ensure_service(home)
+        home.credentials_json.unlink()
+        result = sm("status")
+        assert result.exit_code == 1
+        assert "refused GET /_sm_local/status: HTTP 403" in result.output
+        assert sm("down").exit_code == 0
+        assert not held(home.service_lock)
+
+    def test_jobs_go_on_and_model_servers_do_not(self, home: Home) -> None:
+        job = launch(home.create().jobs / "my-job-0123abcd")
+        server = launch(home.endpoints / "gone-0123abcd" / "AllTraffic-1")
+        state = json.loads(sm("status", "--json").output)
+        assert state["running_jobs"] == ["my-job"]
+        assert "running without it: my-job" in sm("status").output
+        output = sm("down").output
+        assert "Training jobs that go on: my-job\n" in output
+        assert "sm local down --all" in output
+        assert processes.status(job).alive
+        assert not processes.status(server).alive
+        assert "go on" not in sm("down", "--all").output
+        assert not processes.status(job).alive
+
+
+@pytest.mark.integ
+class TestEnv:
+    def test_as_an_object(self, home: Home) -> None:
+        variables = json.loads(sm("env", "--json").output)
+        service, pair = probe(home), home.credentials()
+        assert service is not None
+        assert variables == {
+            "AWS_ENDPOINT_URL": service.endpoint_url,
+            "AWS_ACCESS_KEY_ID": pair.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": pair.secret_access_key,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "AWS_PROFILE": None,
+            "AWS_SESSION_TOKEN": None,
+        }
+
+    def test_what_would_take_precedence(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NO_PROXY", "example.com, localhost")
+        monkeypatch.setenv("no_proxy", "example.org")
+        for name in ("AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_PROFILE"):
+            monkeypatch.setenv(name, "x")
+        variables = json.loads(sm("env", "--json").output)
+        assert variables["NO_PROXY"] == "example.com,localhost,127.0.0.1"
+        assert variables["no_proxy"] == "example.org,127.0.0.1,localhost"
+        for name in ("AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_PROFILE"):
+            assert variables[name] is None
+
+    def test_in_a_shell_with_other_settings(self, home: Home) -> None:
+        hostile = {
+            **os.environ,
+            "AWS_PROFILE": "missing",
+            "AWS_SESSION_TOKEN": "other",
+            "AWS_REGION": "eu-west-1",
+            "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "no_proxy": "example.com",
+        }
+        python = shlex.quote(sys.executable)
+        script = f'eval "$({python} -m sm_core.cli local env)" && {python} -c "$CLIENT"'
+        result = subprocess.run(
+            ["bash", "-c", script],
+            env=hostile | {"CLIENT": CLIENT},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        answer = json.loads(result.stdout)
+        assert answer["arn"].startswith("arn:aws:")
+        assert answer["jobs"] == []
+
+
+def launch(folder: Path) -> Path:
+    """A supervisor whose host waits."""
+    folder.mkdir(parents=True)
+    host = processes.HostProcess(
+        name="algo-1",
+        command=(sys.executable, "-c", "import time; time.sleep(600)"),
+        environment={"PATH": os.environ["PATH"]},
+        directory=folder,
+        log=folder / "log",
+    )
+    processes.launch(folder, [host], max_runtime=None, grace=5)
+    return folder
