@@ -1,0 +1,247 @@
+"""Endpoints: created, kept, deleted, and brought back after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from sm_local.service.checks import arn, invalid
+from sm_local.service.context import Context
+from sm_local.service.database import RecordExists
+from sm_local.service.endpointkeeper import EndpointKeeper
+from sm_local.service.environmentstore import Environments
+from sm_local.service.errors import ServiceError
+from sm_local.service.hosting import (
+    Endpoint,
+    EndpointConfig,
+    HostedModel,
+    Instance,
+    Variant,
+    describe_endpoint,
+    list_entry,
+)
+from sm_local.service.modelserver import ModelServer
+from sm_local.service.paging import list_page
+from sm_local.service.stores import Store
+
+__all__ = ["ENDPOINT", "ENDPOINT_CONFIG", "MODEL", "Endpoints", "Route"]
+
+logger = logging.getLogger(__name__)
+
+#: The kinds of the records.
+MODEL = "model"
+ENDPOINT_CONFIG = "endpoint-config"
+ENDPOINT = "endpoint"
+
+
+@attrs.frozen(kw_only=True)
+class Route:
+    """Where an invocation goes.
+
+    Attributes:
+        variant: name of the production variant.
+        stream: name of the log stream of the instance.
+        keeper: of the endpoint.
+    """
+
+    variant: str
+    stream: str
+    keeper: EndpointKeeper
+
+    @property
+    def server(self) -> ModelServer:
+        """The model server."""
+        return self.keeper.server
+
+
+class Endpoints:
+    """All endpoints of the service."""
+
+    def __init__(self, context: Context, *, environments: Environments | None = None) -> None:
+        """
+        Args:
+            context: of the service.
+            environments: where servers get theirs; None for the context's.
+        """
+        self._context = context
+        self._environments = environments or Environments(context)
+        self._store = Store(context, ENDPOINT, Endpoint)
+        self._models = Store(context, MODEL, HostedModel)
+        self._configs = Store(context, ENDPOINT_CONFIG, EndpointConfig)
+        self._keepers: dict[str, EndpointKeeper] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        """Bring the endpoints back that the last service left."""
+        for endpoint in await self._store.all():
+            keeper = self._keeper(endpoint)
+            if endpoint.status == "Deleting":
+                self._begin(keeper, self._take_down(keeper))
+            elif endpoint.status != "Failed":
+                self._begin(keeper, keeper.run())
+
+    async def stop(self) -> None:
+        """Let go of all endpoints; their servers run on under their supervisors."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+        for keeper in self._keepers.values():
+            keeper.ready = False
+            await keeper.server.disconnect()
+
+    async def stop_all(self) -> list[str]:
+        """Stop the servers too, and return the endpoints' names; `start` brings them back."""
+        wanted = [
+            keeper
+            for keeper in self._keepers.values()
+            if keeper.endpoint.status in ("Creating", "InService")
+        ]
+        await self.stop()
+        resting = [keeper.rest() for keeper in wanted]
+        for result in await asyncio.gather(*resting, return_exceptions=True):
+            if isinstance(result, BaseException):
+                logger.error("a model server is not stopped", exc_info=result)
+        return [keeper.endpoint.name for keeper in wanted]
+
+    def running(self) -> list[str]:
+        """Names of the endpoints that are wanted, or still being deleted."""
+        return [
+            name for name, keeper in self._keepers.items() if keeper.endpoint.status != "Failed"
+        ]
+
+    async def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """CreateEndpoint."""
+        name: str = request["EndpointName"]
+        where = arn(self._context, ENDPOINT, name)
+        if await self._store.get(name) is not None:
+            raise invalid(f'Cannot create already existing endpoint "{where}".')
+        variants = await self._variants(request["EndpointConfigName"])
+        now = time.time()
+        endpoint = Endpoint(
+            name=name,
+            arn=where,
+            config=request["EndpointConfigName"],
+            folder=f"{name}-{secrets.token_hex(4)}",
+            variants=variants,
+            instances=tuple(
+                Instance(variant=variant.name, number=1, id=f"i-{secrets.token_hex(9)[:17]}")
+                for variant in variants
+            ),
+            tags={tag["Key"]: tag["Value"] for tag in request.get("Tags", ())},
+            created=now,
+            modified=now,
+        )
+        try:
+            await self._store.insert(name, endpoint)
+        except RecordExists as error:
+            raise invalid(f'Cannot create already existing endpoint "{where}".') from error
+        keeper = self._keeper(endpoint)
+        self._begin(keeper, keeper.run())
+        return {"EndpointArn": where}
+
+    async def describe(self, name: str) -> dict[str, Any]:
+        """DescribeEndpoint."""
+        return describe_endpoint(await self._get(name))
+
+    async def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """ListEndpoints."""
+        entries = [list_entry(endpoint) for endpoint in await self._store.all()]
+        summaries, token = list_page(entries, request, descending=True)
+        return {"Endpoints": summaries, "NextToken": token}
+
+    async def delete(self, name: str) -> None:
+        """DeleteEndpoint: returns when the deletion has begun."""
+        await self._get(name)
+        keeper = self._keepers[name]
+        keeper.endpoint = await self._store.change(name, self._deleting)
+        running = self._tasks.pop(name, None)
+        if running is not None:
+            running.cancel()
+        self._begin(keeper, self._take_down(keeper, after=running))
+
+    def route(self, name: str, variant: str | None) -> Route:
+        """Where an invocation of the endpoint goes.
+
+        Args:
+            name: of the endpoint.
+            variant: that the caller wants; None for any.
+
+        Raises:
+            ServiceError: no endpoint of that name is in service, or it has no such variant.
+        """
+        keeper = self._keepers.get(name)
+        if keeper is None or keeper.endpoint.status != "InService":
+            raise ServiceError(
+                "ValidationError", f"Endpoint {name} of account {self._context.account} not found."
+            )
+        instance = keeper.endpoint.instances[0]
+        if variant is not None and variant != instance.variant:
+            raise ServiceError("ValidationError", f"Variant {variant} not found for Request")
+        if not keeper.ready:
+            raise ServiceError(
+                "ServiceUnavailable",
+                f"the model server of endpoint {name} has ended and is being started again",
+                status=503,
+            )
+        return Route(variant=instance.variant, stream=instance.stream, keeper=keeper)
+
+    def _keeper(self, endpoint: Endpoint) -> EndpointKeeper:
+        keeper = EndpointKeeper(
+            self._context, store=self._store, environments=self._environments, endpoint=endpoint
+        )
+        self._keepers[endpoint.name] = keeper
+        return keeper
+
+    def _begin(self, keeper: EndpointKeeper, work: Any) -> None:
+        self._tasks[keeper.endpoint.name] = self._context.spawn(work)
+
+    async def _take_down(
+        self, keeper: EndpointKeeper, after: asyncio.Task[None] | None = None
+    ) -> None:
+        if after is not None:
+            await asyncio.gather(after, return_exceptions=True)
+        name = keeper.endpoint.name
+        keeper.endpoint = await self._store.change(name, lambda endpoint: endpoint)
+        await keeper.take_down()
+        del self._keepers[name], self._tasks[name]
+        logger.info("endpoint %s is deleted", name)
+
+    async def _get(self, name: str) -> Endpoint:
+        endpoint = await self._store.get(name)
+        if endpoint is None:
+            raise invalid(f'Could not find endpoint "{arn(self._context, ENDPOINT, name)}".')
+        return endpoint
+
+    @staticmethod
+    def _deleting(endpoint: Endpoint) -> Endpoint:
+        if endpoint.status in ("Creating", "Deleting"):
+            raise invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+        return endpoint.moved("Deleting", time.time())
+
+    async def _variants(self, config_name: str) -> tuple[Variant, ...]:
+        config = await self._configs.get(config_name)
+        if config is None:
+            where = arn(self._context, ENDPOINT_CONFIG, config_name)
+            raise invalid(f'Could not find endpoint configuration "{where}".')
+        variants = []
+        for request in config.request["ProductionVariants"]:
+            model = await self._models.get(request["ModelName"])
+            if model is None:
+                where = arn(self._context, MODEL, request["ModelName"])
+                raise invalid(f'Could not find model "{where}".')
+            variants.append(
+                Variant(
+                    request=request,
+                    container=model.request["PrimaryContainer"],
+                    environment=model.environment,
+                )
+            )
+        return tuple(variants)

@@ -1,0 +1,226 @@
+"""Models, endpoint configurations and endpoints as values, and as their Describe operations say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from sm_local.service.paging import Listed, as_datetime
+
+__all__ = [
+    "Endpoint",
+    "EndpointConfig",
+    "HostedModel",
+    "Instance",
+    "Variant",
+    "describe_config",
+    "describe_endpoint",
+    "describe_model",
+    "list_entry",
+]
+
+
+@attrs.frozen(kw_only=True)
+class HostedModel:
+    """What CreateModel made.
+
+    Attributes:
+        name: of the model.
+        arn: of the model.
+        request: CreateModel's, without tags.
+        tags: the request's, key to value.
+        environment: digest of the environment specification.
+        created: epoch seconds.
+    """
+
+    name: str
+    arn: str
+    request: dict[str, Any]
+    tags: dict[str, str]
+    environment: str
+    created: float
+
+
+@attrs.frozen(kw_only=True)
+class EndpointConfig:
+    """What CreateEndpointConfig made; the members are those of `HostedModel`."""
+
+    name: str
+    arn: str
+    request: dict[str, Any]
+    tags: dict[str, str]
+    created: float
+
+
+@attrs.frozen(kw_only=True)
+class Variant:
+    """A production variant with the model that it had when the endpoint was created.
+
+    Attributes:
+        request: the ProductionVariant of the endpoint configuration.
+        container: the model's ContainerDefinition.
+        environment: digest of the model's environment specification.
+    """
+
+    request: dict[str, Any]
+    container: dict[str, Any]
+    environment: str
+
+    @property
+    def name(self) -> str:
+        """VariantName."""
+        name: str = self.request["VariantName"]
+        return name
+
+
+@attrs.frozen(kw_only=True)
+class Instance:
+    """One instance of a variant.
+
+    Attributes:
+        variant: the variant's name.
+        number: within the variant, from 1.
+        id: as in the name of its log stream (``i-`` and 17 hexadecimal digits).
+        socket: the Unix socket of the model server that was started last.
+    """
+
+    variant: str
+    number: int
+    id: str
+    socket: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """Name of the instance's folder in the endpoint's."""
+        return f"{self.variant}-{self.number}"
+
+    @property
+    def stream(self) -> str:
+        """Name of its log stream."""
+        return f"{self.variant}/{self.id}"
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """An endpoint: what is wanted of it, and what became of that.
+
+    Attributes:
+        name: of the endpoint.
+        arn: of the endpoint.
+        config: name of the endpoint configuration.
+        folder: name of the endpoint's folder in the home's ``endpoints``.
+        variants: what is served.
+        instances: what serves.
+        tags: the request's, key to value.
+        created: epoch seconds.
+        modified: epoch seconds.
+        status: EndpointStatus: Creating, InService, Failed or Deleting.
+        reason: FailureReason, or "".
+    """
+
+    name: str
+    arn: str
+    config: str
+    folder: str
+    variants: tuple[Variant, ...]
+    instances: tuple[Instance, ...]
+    tags: dict[str, str]
+    created: float
+    modified: float
+    status: str = "Creating"
+    reason: str = ""
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name."""
+        return next(variant for variant in self.variants if variant.name == name)
+
+    def moved(self, status: str, now: float, reason: str = "") -> Endpoint:
+        """The endpoint in another status."""
+        return attrs.evolve(self, status=status, modified=now, reason=reason)
+
+    def listening(self, instance: Instance, socket: str | None) -> Endpoint:
+        """The endpoint with another socket of one of its instances."""
+        changed = attrs.evolve(instance, socket=socket)
+        return attrs.evolve(
+            self,
+            instances=tuple(
+                changed if each.folder == instance.folder else each for each in self.instances
+            ),
+        )
+
+
+def describe_model(model: HostedModel) -> dict[str, Any]:
+    """DescribeModel's answer."""
+    return {
+        **model.request,
+        "ModelArn": model.arn,
+        "CreationTime": as_datetime(model.created),
+        "EnableNetworkIsolation": False,
+    }
+
+
+def describe_config(config: EndpointConfig) -> dict[str, Any]:
+    """DescribeEndpointConfig's answer."""
+    return {
+        **config.request,
+        "EndpointConfigArn": config.arn,
+        "CreationTime": as_datetime(config.created),
+    }
+
+
+def describe_endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    """DescribeEndpoint's answer."""
+    described: dict[str, Any] = {
+        "EndpointName": endpoint.name,
+        "EndpointArn": endpoint.arn,
+        "EndpointConfigName": endpoint.config,
+        "EndpointStatus": endpoint.status,
+        "CreationTime": as_datetime(endpoint.created),
+        "LastModifiedTime": as_datetime(endpoint.modified),
+    }
+    if endpoint.status == "InService":
+        described["ProductionVariants"] = [
+            _variant_summary(endpoint, variant) for variant in endpoint.variants
+        ]
+    if endpoint.reason:
+        described["FailureReason"] = endpoint.reason
+    return described
+
+
+def list_entry(endpoint: Endpoint) -> Listed:
+    """The endpoint in ListEndpoints' answer."""
+    return Listed(
+        name=endpoint.name,
+        status=endpoint.status,
+        created=endpoint.created,
+        modified=endpoint.modified,
+        summary={
+            "EndpointName": endpoint.name,
+            "EndpointArn": endpoint.arn,
+            "CreationTime": as_datetime(endpoint.created),
+            "LastModifiedTime": as_datetime(endpoint.modified),
+            "EndpointStatus": endpoint.status,
+        },
+    )
+
+
+def _variant_summary(endpoint: Endpoint, variant: Variant) -> Mapping[str, Any]:
+    weight = variant.request.get("InitialVariantWeight", 1.0)
+    count = sum(instance.variant == variant.name for instance in endpoint.instances)
+    image = variant.container["Image"]
+    return {
+        "VariantName": variant.name,
+        "DeployedImages": [
+            {
+                "SpecifiedImage": image,
+                "ResolvedImage": image,
+                "ResolutionTime": as_datetime(endpoint.created),
+            }
+        ],
+        "CurrentWeight": weight,
+        "DesiredWeight": weight,
+        "CurrentInstanceCount": count,
+        "DesiredInstanceCount": count,
+    }
