@@ -1,18 +1,46 @@
-"""Build the Python environments that stand for containers."""
+"""Build the Python environments that stand for containers.
+
+An environment is a folder of its own for ever: built at its final path under a lock, its marker
+written last, never changed afterwards, found again by what is in it. ``uv`` does the work.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import collections
+import contextlib
+import email.parser
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sm_core.errors import LocalServiceError
-from sm_local.environmentspec import EnvironmentSpec
+import attrs
+import uv
+
+from sm_core.containerspec import ContainerSpec
+from sm_local.environmentspec import EnvironmentFailed, EnvironmentSpec, Wheel
+from sm_local.indexes import index_settings, mask, without_transport
+from sm_local.interpreters import find_python
 
 __all__ = ["EnvironmentFailed", "ensure_environment", "find_python", "index_settings"]
 
-
-class EnvironmentFailed(LocalServiceError):
-    """An environment cannot be built; the message holds the installer's own last lines."""
+#: Extra of a wheel whose requirements the environment needs; the wheel's others are the client's.
+_EXTRA = "container"
+_IS_EXTRA = re.compile(rf"""\bextra\s*==\s*(['"]){_EXTRA}\1""")
+_MARKER = ".complete"
+_LAST_LINES = 30
+#: Variables that ``uv`` gets of ours, beside those of the index.
+_INHERITED = re.compile(r"PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+_HOME|(DY)?LD_LIBRARY_PATH")
 
 
 def ensure_environment(
@@ -34,20 +62,162 @@ def ensure_environment(
     Raises:
         EnvironmentFailed: no build for this platform, no fitting Python, or the installer failed.
     """
-    raise NotImplementedError
+    _check_platform(spec.container)
+    python = find_python(spec.container.python)
+    folder = (home / "environments" / _key(spec, python)).absolute()
+    if _is_complete(folder):
+        return folder
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(folder.with_suffix(".lock"), log) as lock:
+        if not _is_complete(folder):
+            _Build(spec=spec, python=python, folder=folder, lock=lock, log=log).run(wheels)
+    return folder
 
 
-def find_python(range: str) -> Path:
-    """Return an interpreter of a version in ``range`` (as in ``Requires-Python``).
-
-    Raises:
-        EnvironmentFailed: there is none; the message says how to get one.
-    """
-    raise NotImplementedError
+def _key(spec: EnvironmentSpec, python: Path) -> str:
+    """Return a name for what is in the environment, so not for how its index is reached."""
+    content = attrs.evolve(spec, index=without_transport(spec.index))
+    return hashlib.sha256(f"{content.digest} {python}".encode()).hexdigest()[:32]
 
 
-def index_settings(
-    environ: Mapping[str, str], config_files: Sequence[Path] | None = None
-) -> dict[str, str]:
-    """Translate pip's index configuration into variables for ``uv``."""
-    raise NotImplementedError
+def _is_complete(folder: Path) -> bool:
+    # The interpreter is a link to one that may have been uninstalled.
+    return (folder / _MARKER).exists() and (folder / "bin" / "python").exists()
+
+
+def _check_platform(container: ContainerSpec) -> None:
+    """Refuse what has no build here, before an installer says so in its own words."""
+    system = "macosx" if sys.platform == "darwin" else sys.platform
+    here = f"{system}-{platform.machine()}"
+    names = (here, sysconfig.get_platform())
+    if container.platforms and not any(name.startswith(container.platforms) for name in names):
+        raise EnvironmentFailed(
+            f"{container.framework} {container.version} has no build for {here}, only for "
+            f"{', '.join(container.platforms)}: train and host it on such a machine, or on AWS"
+        )
+
+
+@contextlib.contextmanager
+def _locked(path: Path, log: Callable[[str], None]) -> Iterator[int]:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log("waiting for the environment, which is being built already")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+@attrs.frozen(kw_only=True)
+class _Build:
+    spec: EnvironmentSpec
+    python: Path
+    folder: Path
+    lock: int
+    log: Callable[[str], None]
+
+    def run(self, wheels: Mapping[str, Path]) -> None:
+        """Build at the final path; a folder without the marker is one that failed."""
+        container = self.spec.container
+        begin = time.monotonic()
+        self.log(f"building the environment of {container.framework} {container.version}")
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        try:
+            venv = ["venv", "--quiet", "--no-project", "--python", str(self.python)]
+            self._uv([*venv, str(self.folder)])
+            files = [self._copy(wheel, wheels) for wheel in self.spec.wheels]
+            requirements = [*container.requirements]
+            for file in files:
+                requirements += _container_requirements(file)
+            if requirements:
+                self._install_requirements(requirements)
+            if files:
+                # The user's cache is for what the index has.
+                own = {"UV_NO_CACHE": "1", "UV_LINK_MODE": "copy"}
+                self._install(["--no-deps", *map(str, files)], own)
+            self._mark()
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        self.log(f"environment ready after {time.monotonic() - begin:.1f} s")
+
+    def _copy(self, wheel: Wheel, wheels: Mapping[str, Path]) -> Path:
+        """Copy a wheel into the environment under its own name, which says what it is."""
+        target = self.folder / "wheels" / wheel.filename
+        target.parent.mkdir(exist_ok=True)
+        content = wheels[wheel.sha256].read_bytes()
+        if hashlib.sha256(content).hexdigest() != wheel.sha256:
+            raise EnvironmentFailed(f"{wheel.filename} was damaged on its way: hand it over again")
+        target.write_bytes(content)
+        return target
+
+    def _install_requirements(self, requirements: Sequence[str]) -> None:
+        # In a file: a requirement may hold a password in a URL, and everybody can read arguments.
+        path = self.folder / "requirements.txt"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
+            file.writelines(f"{requirement}\n" for requirement in requirements)
+        self._install(["--requirements", str(path)])
+
+    def _install(self, arguments: Sequence[str], extra: Mapping[str, str] | None = None) -> None:
+        python = str(self.folder / "bin" / "python")
+        options = ["--no-index"] if "UV_NO_INDEX" in self.spec.index else []
+        self._uv(["pip", "install", "--python", python, *options, *arguments], extra)
+
+    def _uv(self, arguments: Sequence[str], extra: Mapping[str, str] | None = None) -> None:
+        """Run ``uv``, its output going line by line to the log."""
+        own = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
+        fixed = {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+        last: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
+        with subprocess.Popen(
+            [uv.find_uv_bin(), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**own, **self.spec.index, **fixed, **(extra or {})},
+            cwd="/",  # where no project's configuration is found
+            # Held by the installer too: should this process die, nobody else builds beside it.
+            pass_fds=(self.lock,),
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    last.append(mask(line.rstrip()))
+                    self.log(last[-1])
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            container = self.spec.container
+            raise EnvironmentFailed(
+                f"the environment of {container.framework} {container.version} cannot be built "
+                f"with {self.python}; the installer says:\n" + "\n".join(last)
+            )
+
+    def _mark(self) -> None:
+        facts = {"python": str(self.python), "specification": self.spec.digest}
+        with (self.folder / _MARKER).open("x") as file:
+            json.dump(facts, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _container_requirements(wheel: Path) -> list[str]:
+    """Return the requirements of a wheel's extra ``container``."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n))
+        metadata = email.parser.BytesHeaderParser().parsebytes(archive.read(name))
+    requirements = []
+    for value in metadata.get_all("Requires-Dist", ()):
+        requirement, _, marker = str(value).partition(";")
+        if _IS_EXTRA.search(marker):
+            # True of every Python: whatever the marker demands beside the extra stays in force.
+            marker = _IS_EXTRA.sub("python_version >= '3'", marker)
+            requirements.append(f"{requirement.strip()} ; {marker.strip()}")
+    return requirements

@@ -17,18 +17,17 @@ import cattrs
 
 from sm_core.containerspec import ContainerSpec
 from sm_core.errors import LocalServiceError
+from sm_local.indexes import is_index_variable, mask
 
-__all__ = ["EnvironmentSpec", "Wheel", "mask"]
+__all__ = ["EnvironmentFailed", "EnvironmentSpec", "Wheel"]
 
 # https://packaging.python.org/en/latest/specifications/binary-distribution-format/
 _WHEEL_NAME = re.compile(r"[\w.]+-[\w.!+]+(-\d\w*)?-[\w.]+-[\w.]+-[\w.]+\.whl", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s,]*@")
 
 
-def mask(text: str) -> str:
-    """Return ``text`` with the user name and password of every URL in it replaced by ``***``."""
-    return _CREDENTIALS.sub("***@", text)
+class EnvironmentFailed(LocalServiceError):
+    """An environment cannot be built; the message holds the installer's own last lines."""
 
 
 def _is_wheel_name(instance: object, attribute: object, value: str) -> None:
@@ -54,6 +53,12 @@ class Wheel:
     sha256: str = attrs.field(validator=_is_sha256)
 
 
+def _is_index(instance: object, attribute: object, value: Mapping[str, str]) -> None:
+    unknown = [name for name in value if not is_index_variable(name)]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} says nothing about a package index")
+
+
 def _repr_index(index: Mapping[str, str]) -> str:
     return repr({name: mask(value) for name, value in index.items()})
 
@@ -71,7 +76,7 @@ class EnvironmentSpec:
 
     container: ContainerSpec
     wheels: tuple[Wheel, ...] = ()
-    index: Mapping[str, str] = attrs.field(factory=dict, repr=_repr_index)
+    index: Mapping[str, str] = attrs.field(factory=dict, repr=_repr_index, validator=_is_index)
 
     def to_json(self) -> bytes:
         """Return the canonical JSON: equal specifications have equal bytes."""
