@@ -43,7 +43,14 @@ def test_default_without_the_variable(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_create_makes_private_folders(tmp_path: Path) -> None:
     home = Home(tmp_path / "a" / "home").create()
-    for folder in (home.path, home.blobs, home.environments, home.jobs, home.endpoints):
+    for folder in (
+        home.path,
+        home.blobs,
+        home.environments,
+        home.wheels,
+        home.jobs,
+        home.endpoints,
+    ):
         assert mode(folder) == 0o700
     home.create()
 

@@ -62,7 +62,9 @@ def environment_of(home: Home, container: ContainerSpec) -> tuple[EnvironmentSpe
     Raises:
         LocalServiceError: that code cannot be packed.
     """
-    wheels = _wheels(home, container)
+    cache_folder = home.create().wheels
+    names = dict.fromkeys(("sm-core", *container.distributions))
+    wheels = [installed_wheel(name, cache_folder) for name in names]
     spec = EnvironmentSpec(
         container=container,
         wheels=tuple(Wheel(filename=wheel.filename, sha256=wheel.sha256) for wheel in wheels),
@@ -91,13 +93,6 @@ def _device(image: str) -> Device:
     """GPU only where the image is for one and this machine has one."""
     tag = image.rpartition("/")[2].partition(":")[2]
     return "gpu" if "gpu" in tag.split("-") and _GPU.exists() else "cpu"
-
-
-def _wheels(home: Home, container: ContainerSpec) -> list[WheelFile]:
-    cache_folder = home.create().path / "wheels"
-    cache_folder.mkdir(mode=0o700, exist_ok=True)
-    names = dict.fromkeys(("sm-core", *container.distributions))
-    return [installed_wheel(name, cache_folder) for name in names]
 
 
 def _upload(home: Home, spec: EnvironmentSpec, wheels: list[WheelFile]) -> None:

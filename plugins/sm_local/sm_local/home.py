@@ -10,6 +10,7 @@
     state.db          the service's database, opened by nobody else
     blobs/            bytes of S3 objects
     environments/     virtual environments of jobs and endpoints
+    wheels/           installed distributions, packed again for those environments
     jobs/             one folder for each training job
     endpoints/        one folder for each model server
     service.log       what the service prints
@@ -57,7 +58,7 @@ ENVIRONMENT_TAG = "sm-local:environment"
 HOME_VARIABLE = "SMCORE_LOCAL_HOME"
 
 _DEFAULT_HOME = "~/.sm/local"
-_FOLDERS = ("blobs", "environments", "jobs", "endpoints")
+_FOLDERS = ("blobs", "environments", "wheels", "jobs", "endpoints")
 
 #: File systems on which flock or SQLite's locks are not to be trusted, as Linux names them.
 _NETWORK_FILE_SYSTEMS = frozenset(
@@ -151,6 +152,11 @@ class Home:
     def environments(self) -> Path:
         """Virtual environments."""
         return self.path / "environments"
+
+    @property
+    def wheels(self) -> Path:
+        """Installed distributions, packed again."""
+        return self.path / "wheels"
 
     @property
     def jobs(self) -> Path:

@@ -1,0 +1,57 @@
+"""What sm-local adds to sm-core."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from sm_core.plugins import client_plugins
+from sm_core.session import Session, backend_for_instance_type
+from sm_local.backend import LocalSession
+from sm_local.home import ACCOUNT, Home
+from sm_local.startup import probe
+
+
+def test_it_loads() -> None:
+    (load,) = [load for load in client_plugins().loads if load.name == "local"]
+    assert load.error is None
+    assert load.hooks == ("sm_backends", "sm_commands", "sm_request")
+
+
+def test_hook_sm_backends() -> None:
+    session = Session.local()
+    backend = session.backend
+    assert (backend.name, backend.default_role) == (
+        "local",
+        f"arn:aws:iam::{ACCOUNT}:role/SageMakerRole",
+    )
+    assert (backend.polling.first, backend.polling.factor, backend.polling.ceiling) == (
+        0.05,
+        1.5,
+        1,
+    )
+    assert isinstance(session.boto_session, LocalSession)
+    assert session.boto_session.region_name == "us-east-1"
+    assert probe(Home.default()) is None
+
+
+@pytest.mark.parametrize("instance_type", ["local", "local_gpu"])
+def test_instance_types_choose_the_back_end(instance_type: str) -> None:
+    assert backend_for_instance_type(instance_type) == "local"
+    assert Session.local().backend.instance_types[instance_type].startswith("ml.")
+
+
+@pytest.mark.integ
+def test_registering_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from sm_core.plugins import client_plugins\n"
+        "client_plugins().hook.sm_backends()\n"
+        "heavy = {'boto3', 'botocore', 'rich', 'uvicorn', 'aiohttp', 'sm_local.startup'}\n"
+        "sys.exit(','.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
