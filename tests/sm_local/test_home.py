@@ -43,14 +43,9 @@ def test_default_without_the_variable(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_create_makes_private_folders(tmp_path: Path) -> None:
     home = Home(tmp_path / "a" / "home").create()
-    for folder in (
-        home.path,
-        home.blobs,
-        home.environments,
-        home.wheels,
-        home.jobs,
-        home.endpoints,
-    ):
+    names = {"blobs", "environments", "wheels", "jobs", "endpoints"}
+    assert {folder.name for folder in home.path.iterdir()} == names
+    for folder in (home.path, *home.path.iterdir()):
         assert mode(folder) == 0o700
     home.create()
 
