@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from sm_core.plugins import client_plugins
-from sm_core.session import Session, backend_for_instance_type
+from sm_core.session import Session, session_for
 from sm_local.backend import LocalSession
 from sm_local.home import ACCOUNT, Home
 from sm_local.startup import probe
@@ -27,11 +27,8 @@ def test_hook_sm_backends() -> None:
         "local",
         f"arn:aws:iam::{ACCOUNT}:role/SageMakerRole",
     )
-    assert (backend.polling.first, backend.polling.factor, backend.polling.ceiling) == (
-        0.05,
-        1.5,
-        1,
-    )
+    polling = backend.polling
+    assert (polling.first, polling.factor, polling.ceiling) == (0.05, 1.5, 1)
     assert isinstance(session.boto_session, LocalSession)
     assert session.boto_session.region_name == "us-east-1"
     assert probe(Home.default()) is None
@@ -39,8 +36,9 @@ def test_hook_sm_backends() -> None:
 
 @pytest.mark.parametrize("instance_type", ["local", "local_gpu"])
 def test_instance_types_choose_the_back_end(instance_type: str) -> None:
-    assert backend_for_instance_type(instance_type) == "local"
-    assert Session.local().backend.instance_types[instance_type].startswith("ml.")
+    backend = session_for(None, instance_type).backend
+    assert backend.name == "local"
+    assert backend.instance_types[instance_type].startswith("ml.")
 
 
 @pytest.mark.integ
