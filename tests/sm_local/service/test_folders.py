@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sm_local.service.folders import remove_tree
@@ -27,6 +28,12 @@ def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
     remove_tree(tmp_path / "link")
     assert not (tmp_path / "link").is_symlink()
     assert kept.stat().st_mode & 0o777 == 0o500
+
+
+def test_a_pipe_is_removed_and_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    remove_tree(tmp_path / "pipe")
+    assert not (tmp_path / "pipe").exists()
 
 
 def test_nothing_to_remove(tmp_path: Path) -> None:

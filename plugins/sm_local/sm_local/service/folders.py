@@ -18,11 +18,11 @@ def remove_tree(path: Path) -> None:
     Folders that their owner may not write to are made writable first. Blocks.
     """
     try:
-        if path.is_symlink() or path.is_file():
-            path.unlink()
-        elif path.exists():
-            _open_up(path)
-            shutil.rmtree(path)
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+            return
+        _open_up(path)
+        shutil.rmtree(path)
     except OSError as error:
         logger.warning("%s is not removed: %s", path, error)
 

@@ -1,0 +1,136 @@
+"""A container for tests: trains and serves with the standard library alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socketserver
+import sys
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+BASE = Path(os.environ["SAGEMAKER_BASE_DIR"])
+
+
+def train() -> None:
+    """Do what the hyperparameter ``mode`` says."""
+    parameters = json.loads((BASE / "input/config/hyperparameters.json").read_text())
+    mode = parameters.get("mode", "complete")
+    print(f"training: {mode}", flush=True)
+    data = BASE / "input/data"
+    listing = {
+        path.relative_to(data).as_posix(): path.read_text()
+        for path in data.rglob("*")
+        if path.is_file()
+    }
+    if mode != "nothing":
+        (BASE / "model/listing.json").write_text(json.dumps(listing))
+    if mode == "environment":
+        (BASE / "output/data/environment.json").write_text(json.dumps(dict(os.environ)))
+    if mode == "exit":
+        sys.exit(3)
+    if mode == "failure":
+        (BASE / "output/failure").write_text("ValueError: boom\n" + "x" * 2000)
+        sys.exit(1)
+    if mode == "signal":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "wait":
+        wait(Path(parameters["until"]))
+
+
+def wait(path: Path) -> None:
+    """Until the file is there, or until SIGTERM."""
+
+    def stopped(number: int, frame: object) -> None:
+        (BASE / "model/stopped").write_text("by SIGTERM")
+        print("stopped", flush=True)
+        sys.exit(1)
+
+    signal.signal(signal.SIGTERM, stopped)
+    print("waiting", flush=True)
+    while not path.exists():
+        time.sleep(0.02)
+    print("waited", flush=True)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the request's body says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def address_string(self) -> str:
+        """There is none."""
+        return "client"
+
+    def do_GET(self) -> None:
+        """Ready once the file that READY_FILE names is there."""
+        ready = os.environ.get("READY_FILE")
+        self.answer(200 if ready is None or Path(ready).exists() else 503, b"")
+
+    def do_POST(self) -> None:
+        """Echo, or fail in some way."""
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if body == b"die":
+            print("dying", flush=True)
+            os._exit(7)
+        if body == b"hang up":
+            self.close_connection = True
+        elif body.isdigit():
+            self.answer(int(body), b'{"problem": "yours"}')
+        else:
+            self.echo(body)
+
+    def echo(self, body: bytes) -> None:
+        """The body, and what else came, as JSON."""
+        seen = {
+            "body": body.decode(),
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+            "model": sorted(path.name for path in (BASE / "model").rglob("*")),
+            "pid": os.getpid(),
+            "user": os.environ.get("GREETING"),
+            "key": os.environ["AWS_ACCESS_KEY_ID"],
+            "secret": os.environ["AWS_SECRET_ACCESS_KEY"],
+        }
+        self.answer(
+            200,
+            json.dumps(seen).encode(),
+            {"X-Amzn-SageMaker-Custom-Attributes": "back"} if body == b"attributes" else {},
+        )
+
+    def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        """Send a response."""
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """HTTP on a Unix socket."""
+
+    daemon_threads = True
+
+
+def serve() -> None:
+    """Serve, or fail as the variable ``MODE`` says."""
+    print("serving", flush=True)
+    if os.environ.get("MODE") == "fail":
+        raise RuntimeError("the model cannot be loaded")
+    if os.environ.get("MODE") == "once":
+        marker = BASE / "started"
+        if marker.exists():
+            sys.exit(5)
+        marker.touch()
+    handler: Any = Handler
+    with Server(os.environ["SMCORE_SERVER_SOCKET"], handler) as server:
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    {"train": train, "serve": serve}[sys.argv[1]]()
