@@ -1,0 +1,1 @@
+"""What runs inside an MXNet container; MXNet is imported here and nowhere else."""

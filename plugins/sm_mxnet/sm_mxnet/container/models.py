@@ -1,0 +1,168 @@
+"""Models and their inputs, in terms of MXNet; imports it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+import numpy.typing as npt
+
+from sm_core.container.errors import ContainerError, RequestRefused
+
+__all__ = ["batches", "input_shape", "is_supported", "load_module", "predict"]
+
+_SYMBOL = "model-symbol.json"
+_SHAPES = "model-shapes.json"
+#: MXNet's own name for the parameters, and the specification's.
+_PARAMETERS = ("model-0000.params", "model.params")
+
+
+def is_supported(model: Any) -> bool:
+    """Whether the default predict_fn can call `model`."""
+    return isinstance(model, (mx.mod.BaseModule, mx.gluon.Block))
+
+
+def load_module(model_dir: str, *, first_dimension: int) -> Any:
+    """The Module that the default ``save`` wrote, on the CPU, bound for prediction.
+
+    Args:
+        model_dir: folder with the three files, or with one folder that has them.
+        first_dimension: rows of a batch; 0 keeps the number that the model was trained with.
+
+    Raises:
+        ContainerError: a file is missing or cannot be read; names it.
+    """
+    folder = _folder(Path(model_dir))
+    shapes = [
+        (entry["name"], _resized(entry["shape"], first_dimension))
+        for entry in _read_shapes(folder / _SHAPES)
+    ]
+    parameters = next(path for name in _PARAMETERS if (path := folder / name).is_file())
+    try:
+        symbol = mx.sym.load(str(folder / _SYMBOL))
+        values = mx.nd.load(str(parameters))
+        module = mx.mod.Module(
+            symbol, data_names=[name for name, _ in shapes], label_names=None, context=mx.cpu()
+        )
+        module.bind(data_shapes=shapes, for_training=False)
+        module.set_params(*_arguments_and_states(values), allow_missing=True)
+    except (mx.base.MXNetError, ValueError) as error:
+        raise ContainerError(f"MXNet cannot load the model in {folder}: {error}") from error
+    return module
+
+
+def _folder(model_dir: Path) -> Path:
+    """Where the files lie: an archive may have put them into one folder of its own."""
+    for folder in (model_dir, *_only_folder(model_dir)):
+        parameters = any((folder / name).is_file() for name in _PARAMETERS)
+        if parameters and (folder / _SYMBOL).is_file() and (folder / _SHAPES).is_file():
+            return folder
+    wanted = [_SYMBOL, " or ".join(_PARAMETERS), _SHAPES]
+    present = {entry.name for entry in model_dir.glob("*")}
+    missing = [name for name in wanted if not present & set(name.split(" or "))]
+    raise ContainerError(
+        f"the model lacks {', '.join(missing)}; it has: {', '.join(sorted(present)) or 'nothing'}. "
+        "A model that another function saved needs model_fn(model_dir) in the script"
+    )
+
+
+def _only_folder(model_dir: Path) -> list[Path]:
+    entries = [entry for entry in model_dir.glob("*") if entry.name != "code"]
+    return entries if len(entries) == 1 and entries[0].is_dir() else []
+
+
+def _read_shapes(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries: list[dict[str, Any]] = json.loads(path.read_bytes())
+        return [{"name": entry["name"], "shape": list(entry["shape"])} for entry in entries]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ContainerError(
+            f"{path.name} must be a JSON list of objects with name and shape: {error!r}"
+        ) from error
+
+
+def _resized(shape: list[int], first_dimension: int) -> tuple[int, ...]:
+    return (first_dimension or shape[0], *shape[1:])
+
+
+def _arguments_and_states(values: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parameters as a Module saves them, ``arg:…`` and ``aux:…``, in two."""
+    parts: dict[str, dict[str, Any]] = {"arg": {}, "aux": {}}
+    for key in values:
+        kind, _, name = str(key).partition(":")
+        if kind not in parts:
+            raise ValueError(
+                "the parameters are not those of a Module, which begin with arg: or aux:; define "
+                "model_fn in the script"
+            )
+        parts[kind][name] = values[key]
+    return parts["arg"], parts["aux"]
+
+
+def input_shape(model: Any) -> tuple[int, ...] | None:
+    """Shape of one row of the model's input; None if the model does not say.
+
+    Raises:
+        RequestRefused: the model has several inputs, which one list cannot feed.
+    """
+    shapes = getattr(model, "data_shapes", None)
+    if not shapes:
+        return None
+    if len(shapes) > 1:
+        raise RequestRefused(
+            f"the model has {len(shapes)} inputs and one list feeds one only: define input_fn in "
+            "the script",
+            status=412,
+        )
+    return tuple(shapes[0].shape[1:])
+
+
+class _PaddedIter(mx.io.NDArrayIter):  # type: ignore[misc]  # MXNet has no types
+    """One batch whose last rows were added to fill it, and are no part of the result."""
+
+    def __init__(self, rows: npt.NDArray[np.float32], *, added: int) -> None:
+        filling = np.zeros((added, *rows.shape[1:]), dtype=rows.dtype)
+        filled = np.concatenate([rows, filling])
+        super().__init__(filled, batch_size=len(filled), last_batch_handle="pad")
+        self._added = added
+
+    def getpad(self) -> int:
+        return self._added
+
+
+def batches(rows: npt.NDArray[np.float32], model: Any) -> Any:
+    """`rows` as an NDArrayIter of the model's batches, the last one filled up.
+
+    A model without shapes of its own gets all rows as one batch.
+    """
+    shapes = getattr(model, "data_shapes", None)
+    size = shapes[0].shape[0] if shapes else len(rows)
+    if len(rows) < size:
+        return _PaddedIter(rows, added=size - len(rows))
+    return mx.io.NDArrayIter(rows, batch_size=size, last_batch_handle="pad")
+
+
+def predict(data: Any, model: Any) -> Any:
+    """What `model` answers to `data`: an NDArray, or a list of them for several outputs."""
+    if isinstance(model, mx.mod.BaseModule):
+        return model.predict(data)
+    if not isinstance(data, mx.io.DataIter):
+        return model(data)
+    # A network takes arrays, not iterators.
+    outputs = [_without_padding(model(batch.data[0]), batch.pad) for batch in data]
+    return _joined(outputs)
+
+
+def _without_padding(output: Any, pad: int | None) -> Any:
+    if isinstance(output, (list, tuple)):
+        return [_without_padding(part, pad) for part in output]
+    return output[: len(output) - (pad or 0)]
+
+
+def _joined(outputs: list[Any]) -> Any:
+    if isinstance(outputs[0], list):
+        return [mx.nd.concat(*parts, dim=0) for parts in zip(*outputs, strict=True)]
+    return mx.nd.concat(*outputs, dim=0)

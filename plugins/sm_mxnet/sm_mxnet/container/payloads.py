@@ -1,0 +1,142 @@
+"""Request and response bodies: JSON and CSV to arrays of rows, predictions to JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from sm_core.container.errors import BadPayload
+
+__all__ = ["csv_of", "json_of", "rows_of_csv", "rows_of_json"]
+
+_Rows = npt.NDArray[np.float32]
+
+
+def rows_of_json(body: str | bytes, shape: tuple[int, ...] | None) -> _Rows:
+    """The rows of a JSON list.
+
+    Args:
+        body: one JSON list.
+        shape: the model's input without its first dimension; None if the model does not say.
+
+    Raises:
+        BadPayload: `body` is no such list, or its rows have another shape.
+    """
+    try:
+        values = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadPayload(f"the body is not JSON: {error}") from None
+    if not isinstance(values, list):
+        raise BadPayload(f"the body must be one JSON list of rows, not {_kind(values)}")
+    if not values:
+        raise BadPayload("the body is an empty list; it must have at least one row")
+    array = _array(values)
+    if array.dtype.kind not in "biuf":
+        raise BadPayload(
+            "the body must be a list of rows of equal length, with numbers only: no text, null "
+            "or objects"
+        )
+    rows = array.astype(np.float32)
+    return rows if shape is None else _fitted(rows, shape)
+
+
+def _array(values: list[Any]) -> npt.NDArray[Any]:
+    """`values` as an array, of objects where the rows are ragged or hold more than numbers."""
+    try:
+        with warnings.catch_warnings():
+            # numpy below 1.24 warns about ragged rows, later versions refuse them.
+            warnings.simplefilter("ignore")
+            return np.asarray(values)
+    except ValueError:
+        return np.empty(0, dtype=object)
+
+
+def _fitted(rows: _Rows, shape: tuple[int, ...]) -> _Rows:
+    """Rows of the model's own shape as they are, flat rows of as many numbers reshaped."""
+    if rows.shape[1:] == shape:
+        return rows
+    if rows.ndim == 2 and rows.shape[1] == prod(shape):
+        return rows.reshape(-1, *shape)
+    hint = "; one row must be a list in a list" if rows.shape == shape else ""
+    raise BadPayload(
+        f"the list has the shape {_written(rows.shape)}, the model takes "
+        f"{_written(('rows', *shape))}{hint}"
+    )
+
+
+def rows_of_csv(body: str, shape: tuple[int, ...] | None) -> _Rows:
+    """The rows of lines of numbers; blank lines are skipped.
+
+    Args:
+        body: the lines.
+        shape: the model's input without its first dimension, to which each line is reshaped; None
+            leaves the lines as they are.
+
+    Raises:
+        BadPayload: a line holds something else, or too many or too few numbers; names the line.
+    """
+    reader = csv.reader(io.StringIO(body, newline=""))
+    rows: list[list[float]] = []
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                rows.append(_numbers(cells, reader.line_num))
+                _check_width(rows, shape, line=reader.line_num)
+    except csv.Error as error:
+        raise BadPayload(f"line {reader.line_num} is not CSV: {error}") from None
+    if not rows:
+        raise BadPayload("the body has no line of numbers")
+    array = np.asarray(rows, dtype=np.float32)
+    return array if shape is None else array.reshape(-1, *shape)
+
+
+def _numbers(cells: list[str], line: int) -> list[float]:
+    try:
+        return [float(cell) for cell in cells]
+    except ValueError as error:
+        raise BadPayload(f"line {line} holds something that is no number: {error}") from None
+
+
+def _check_width(rows: list[list[float]], shape: tuple[int, ...] | None, *, line: int) -> None:
+    width = len(rows[0]) if shape is None else prod(shape)
+    if len(rows[-1]) != width:
+        raise BadPayload(f"line {line} has {len(rows[-1])} numbers instead of {width}")
+
+
+def json_of(prediction: Any) -> bytes:
+    """A list of rows; for several outputs, a list of such lists."""
+    if isinstance(prediction, (list, tuple)):
+        return orjson.dumps([_values(output).tolist() for output in prediction])
+    return orjson.dumps(_values(prediction).tolist())
+
+
+def csv_of(prediction: Any) -> bytes:
+    """One line for each row; for several outputs, one line for each output."""
+    lines = prediction if isinstance(prediction, (list, tuple)) else _values(prediction)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    for line in lines:
+        writer.writerow(_values(line).reshape(-1))
+    return text.getvalue().encode()
+
+
+def _values(output: Any) -> npt.NDArray[Any]:
+    """An NDArray, or whatever the script's own predict_fn made of one, as a numpy array."""
+    convert = getattr(output, "asnumpy", None)
+    return np.asarray(output if convert is None else convert())
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", str: "text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _written(shape: tuple[Any, ...]) -> str:
+    return "(" + ", ".join(map(str, shape)) + ")"

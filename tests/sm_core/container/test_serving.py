@@ -1,0 +1,209 @@
+"""Model servers, driven through the contract as processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sm_core.testing.containers import Container, ModelServer
+
+pytestmark = pytest.mark.integ
+
+PATIENCE = 30.0
+ECHO = """
+import os, time
+def model_fn(model_dir):
+    return os.path.basename(model_dir)
+def transform_fn(model, data, content_type, accept):
+    if data == b"raise":
+        raise ValueError("no labels")
+    if data == b"exit":
+        os._exit(9)
+    if data == b"slow":
+        time.sleep(1)
+    return f"{model} {os.getpid()} {data!r}", "text/plain"
+"""
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Container:
+    container = Container(tmp_path)
+    container.write_code({"serve.py": ECHO})
+    return container
+
+
+VARIABLES = {"SAGEMAKER_PROGRAM": "serve.py"}
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def worker_of(server: ModelServer) -> int:
+    return int(server.invoke(b"hi", content_type="x/y").body.split()[1])
+
+
+def test_a_model_is_served_and_stopped(container: Container) -> None:
+    with container.serve(variables=VARIABLES) as server:
+        answer = server.invoke(b"hi", content_type="x/y")
+        assert answer.status == 200
+        assert answer.headers["content-type"] == "text/plain"
+        assert answer.body.startswith(b"model ")
+        assert answer.body.endswith(b" b'hi'")
+        failed = server.invoke(b"raise", content_type="x/y")
+        assert (failed.status, failed.body) == (500, b"ValueError: no labels")
+        assert server.request("GET", "/ping").status == 200
+        assert server.stop() == 0
+    assert not container.socket.exists()
+    log = container.log()
+    assert 'serve.py", line 7, in transform_fn' in log
+    assert "sm_core/container" not in log.partition("Traceback")[2]
+
+
+def test_ping_is_answered_while_the_model_works_and_stopping_waits(container: Container) -> None:
+    with container.serve(variables=VARIABLES) as server:
+        answers = []
+        thread = threading.Thread(
+            target=lambda: answers.append(server.invoke(b"slow", content_type="x/y").status)
+        )
+        thread.start()
+        began = time.monotonic()
+        while not answers and time.monotonic() - began < 0.5:
+            assert server.request("GET", "/ping").status == 200
+        assert not answers
+        assert server.stop() == 0
+        thread.join()
+        assert answers == [200]
+
+
+def test_a_dead_worker_is_replaced(container: Container) -> None:
+    with container.serve(variables=VARIABLES) as server:
+        first = worker_of(server)
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: "is replaced" in container.log())
+        server.wait_until_healthy()
+        second = worker_of(server)
+        assert second != first
+        with pytest.raises(ConnectionError):
+            server.invoke(b"exit", content_type="x/y")
+        server.wait_until_healthy()
+        assert worker_of(server) not in (first, second)
+    assert "ended with exit code 137 and is replaced" in container.log()
+    assert "ended with exit code 9 and is replaced" in container.log()
+
+
+def test_several_workers_share_the_socket(container: Container) -> None:
+    variables = {**VARIABLES, "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
+    with container.serve(variables=variables) as server:
+        seen: set[int] = set()
+
+        def both_answered() -> bool:
+            seen.add(worker_of(server))
+            return len(seen) == 2
+
+        wait_for(both_answered)
+        assert server.process.pid not in seen
+        assert server.stop() == 0
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in seen))
+
+
+@pytest.mark.parametrize(
+    ("script", "reasons"),
+    [
+        (
+            "def model_fn(model_dir):\n    raise OSError('no weights')\ndef transform_fn(*a): ...",
+            [
+                "the model cannot be loaded",
+                "Traceback",
+                "line 2, in model_fn",
+                "OSError: no weights",
+            ],
+        ),
+        ("import no_such_module", ["Traceback", "No module named 'no_such_module'"]),
+        ("print 'hello'", ["line 1", "is Python 2"]),
+        (
+            "import os\ndef model_fn(model_dir): os._exit(0)\ndef transform_fn(*a): ...",
+            ["a worker ended with exit code 0 before it was ready"],
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_ends_the_server(
+    container: Container, script: str, reasons: list[str]
+) -> None:
+    container.write_code({"serve.py": script})
+    variables = {**VARIABLES, "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
+    with container.serving(variables=variables) as server:
+        assert server.process.wait(PATIENCE) == 1
+    log = container.log()
+    for reason in reasons:
+        assert reason in log
+    assert not container.socket.exists()
+
+
+def test_connections_are_refused_until_the_model_is_loaded(container: Container) -> None:
+    script = (
+        "import os, time\n"
+        "def model_fn(model_dir):\n"
+        "    open('../loading', 'w').close()\n"
+        "    while not os.path.exists('../go'): time.sleep(0.02)\n"
+        "def transform_fn(*a): return ''\n"
+    )
+    container.write_code({"serve.py": script})
+    with container.serving(variables=VARIABLES) as server:
+        wait_for((container.base / "loading").exists)
+        with pytest.raises(ConnectionRefusedError):
+            server.request("GET", "/ping")
+        (container.base / "go").touch()
+        server.wait_until_healthy()
+
+
+def test_workers_end_with_their_parent(container: Container) -> None:
+    with container.serve(variables=VARIABLES) as server:
+        worker = worker_of(server)
+        server.process.kill()
+        server.process.wait()
+        wait_for(lambda: not Path(f"/proc/{worker}").exists())
+
+
+def test_a_port_is_bound_and_a_taken_one_is_named(container: Container) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        variables = {
+            **VARIABLES,
+            "SAGEMAKER_BIND_TO_PORT": str(port),
+            "SMCORE_SERVER_SOCKET": "",
+        }
+        with container.serving(variables=variables) as server:
+            assert server.process.wait(PATIENCE) == 1
+        assert f"cannot listen on port {port}" in container.log()
+    with container.serving(variables=variables) as server:
+        wait_for(lambda: answers(port))
+        assert server.stop() == 0
+
+
+def answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            return connection.recv(12) == b"HTTP/1.1 200"
+    except ConnectionRefusedError:
+        return False
+
+
+def test_a_body_over_the_limit_is_refused(container: Container) -> None:
+    variables = {**VARIABLES, "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1"}
+    with container.serve(variables=variables) as server:
+        big = server.invoke(b"x" * (8 << 20), content_type="x/y")
+        assert (big.status, big.body) == (413, b"the body exceeds the limit of 1048576 bytes")
+        assert server.invoke(b"hi", content_type="x/y").status == 200

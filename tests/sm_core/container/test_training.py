@@ -1,0 +1,247 @@
+"""Training containers, driven through the contract as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sm_core.testing.containers import Container
+
+pytestmark = pytest.mark.integ
+
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Container:
+    return Container(tmp_path)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_script_gets_arguments_variables_and_data(container: Container) -> None:
+    script = """
+import json, os, sys
+print("to the log"); print("errors too", file=sys.stderr)
+out = os.path.join(os.environ["SM_MODEL_DIR"], "seen.json")
+data = open(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "x.csv")).read()
+import helper
+seen = dict(args=sys.argv[1:], data=data, cwd=os.getcwd(), helper=helper.__file__)
+json.dump(seen, open(out, "w"))
+"""
+    container.write_code({"train.py": script, "helper.py": ""})
+    container.write_channel("train", {"x.csv": "1,2"})
+    ended = container.train(
+        hyperparameters={"sagemaker_program": "train.py", "epochs": 5, "name": "mlp", "n": True}
+    )
+    assert (ended.exit_code, ended.failure, ended.succeeded) == (0, None, True)
+    assert "to the log\nerrors too\n" in ended.log
+    code = container.base / "code"
+    assert json.loads((container.base / "model" / "seen.json").read_bytes()) == {
+        "args": ["--epochs", "5", "-n", "True", "--name", "mlp"],
+        "data": "1,2",
+        "cwd": str(code),
+        "helper": str(code / "helper.py"),
+    }
+
+
+def test_a_script_that_fails(container: Container) -> None:
+    container.write_code({"train.py": "import sys\ndef go():\n    raise ValueError('bad')\ngo()\n"})
+    ended = container.train(hyperparameters={"sagemaker_program": "train.py"})
+    assert (ended.exit_code, ended.succeeded) == (1, False)
+    assert ended.failure == (
+        "ExecuteUserScriptError:\n"
+        "ExitCode 1\n"
+        'ErrorMessage "ValueError: bad\n'
+        '  File "train.py", line 4, in <module>\n'
+        "    go()\n"
+        '  File "train.py", line 3, in go\n'
+        "    raise ValueError('bad')\"\n"
+        f'Command "{sys.executable} train.py"'
+    )
+    assert ended.log.count("Traceback") == 1
+
+
+def test_a_script_s_exit_code_and_own_failure_file(container: Container) -> None:
+    script = "import os\nopen('../output/failure', 'w').write('my reason')\nos._exit(7)\n"
+    container.write_code({"train.py": script})
+    ended = container.train(hyperparameters={"sagemaker_program": "train.py"})
+    assert (ended.exit_code, ended.failure) == (7, "my reason")
+
+
+def test_a_script_that_a_signal_ends(container: Container) -> None:
+    container.write_code({"train.py": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"})
+    ended = container.train(hyperparameters={"sagemaker_program": "train.py"})
+    assert ended.exit_code == 137
+    assert ended.failure is not None
+    assert "ExitCode 137" in ended.failure
+    assert "out of memory" in ended.failure
+
+
+def test_a_shell_script_is_a_command(container: Container) -> None:
+    container.write_code({"run.sh": 'echo "got $*" > "$SM_MODEL_DIR/args"\n'})
+    ended = container.train(hyperparameters={"sagemaker_program": "run.sh", "name": "a b"})
+    assert ended.exit_code == 0, ended.log
+    assert (container.base / "model" / "args").read_text(encoding="utf-8") == "got --name a b\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "program", "reason"),
+    [
+        ({"train.py": ""}, "other.py", "there is no entry point 'other.py'"),
+        ({"train.py": "print 'x'"}, "train.py", "train.py, line 1: \"print 'x'\" is Python 2"),
+        ({}, "", "the job names no entry point"),
+    ],
+)
+def test_code_that_cannot_run(
+    container: Container, code: dict[str, str], program: str, reason: str
+) -> None:
+    container.write_code(code)
+    ended = container.train(hyperparameters={"sagemaker_program": program})
+    assert ended.exit_code == 1
+    assert ended.failure is not None
+    assert reason in ended.failure
+    assert "Traceback" not in ended.log
+
+
+def test_a_broken_configuration_is_named(container: Container) -> None:
+    ended = container.train(hyperparameters={"sagemaker_container_log_level": "LOUD"})
+    assert ended.exit_code == 1
+    assert "log level is 'LOUD'" in ended.log
+
+
+STOPPABLE = """
+import signal, sys, time
+def stop(number, frame):
+    open('../output/data/stopped', 'w').write(str(number))
+    sys.exit({code})
+signal.signal(signal.SIGTERM, stop)
+open('../output/data/ready', 'w').close()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (9, 143)])
+def test_sigterm_reaches_the_script(container: Container, code: int, expected: int) -> None:
+    container.write_code({"train.py": STOPPABLE.format(code=code)})
+    data = container.base / "output" / "data"
+    with container.training(hyperparameters={"sagemaker_program": "train.py"}) as process:
+        wait_for(lambda: (data / "ready").exists())
+        # As an engine does, or a supervisor that signals the whole group.
+        os.killpg(process.pid, signal.SIGTERM)
+        ended = container.ended(process)
+    assert (data / "stopped").read_text(encoding="utf-8") == "15"
+    assert (ended.exit_code, ended.failure) == (expected, None)
+
+
+def test_nothing_outlives_the_script(container: Container) -> None:
+    script = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+open("../output/data/child", "w").write(str(child.pid))
+"""
+    container.write_code({"train.py": script})
+    began = time.monotonic()
+    ended = container.train(hyperparameters={"sagemaker_program": "train.py"})
+    assert ended.exit_code == 0
+    assert time.monotonic() - began < PATIENCE
+    child = int((container.base / "output" / "data" / "child").read_text(encoding="utf-8"))
+    wait_for(lambda: not alive(child))
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_the_lifeline_ends_toolkit_and_script(container: Container) -> None:
+    script = "import os, time\nopen('../output/data/pid', 'w').write(str(os.getpid()))\n"
+    container.write_code({"train.py": script + "time.sleep(60)\n"})
+    (container.base / "input" / "config" / "hyperparameters.json").write_text(
+        json.dumps({"sagemaker_program": "train.py"}), encoding="utf-8"
+    )
+    pid_file = container.base / "output" / "data" / "pid"
+    reader, writer = os.pipe()
+    with (container.base / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sm_core.container", "train"],
+            env={"SAGEMAKER_BASE_DIR": str(container.base), "SMCORE_LIFELINE_FD": str(reader)},
+            pass_fds=[reader],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    os.close(reader)
+    try:
+        wait_for(lambda: pid_file.exists() and pid_file.read_text(encoding="utf-8") != "")
+        script_pid = int(pid_file.read_text(encoding="utf-8"))
+        assert alive(script_pid)
+    finally:
+        os.close(writer)
+        assert process.wait(PATIENCE) == -signal.SIGKILL
+    wait_for(lambda: not alive(script_pid))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a process namespace needs root")
+def test_as_first_process_of_a_container(container: Container) -> None:
+    # Two orphans, one of which ends before the script does: both become the toolkit's to reap.
+    script = "import os, time\nfor seconds in (0, 60):\n    if os.fork() == 0:\n"
+    script += "        os.fork() or time.sleep(seconds)\n        os._exit(0)\n"
+    script += "time.sleep(0.2)\nos._exit(5)\n"
+    container.write_code({"train.py": script})
+    (container.base / "input" / "config" / "hyperparameters.json").write_text(
+        json.dumps({"sagemaker_program": "train.py"}), encoding="utf-8"
+    )
+    namespace = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    probe = subprocess.run([*namespace, "true"], capture_output=True, check=False)
+    if probe.returncode != 0:
+        pytest.skip("this machine makes no process namespaces")
+    done = subprocess.run(
+        [*namespace, sys.executable, "-m", "sm_core.container", "train"],
+        env={"SAGEMAKER_BASE_DIR": str(container.base), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 5, done.stderr
+
+
+def test_usage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sm_core.container", "dance"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "train|serve" in done.stderr
+
+
+def test_start_imports_no_boto3_nor_server(container: Container) -> None:
+    script = "def transform_fn(): ...\n"
+    container.write_code({"train.py": script})
+    code = (
+        "import sys, sm_core.container.training, sm_core.container.fallback\n"
+        "import sm_core.container.scriptmode, sm_core.container.inference\n"
+        "sys.exit(str([n for n in ('boto3', 'uvicorn', 'orjson', 'numpy', 'asyncio') "
+        "if n in sys.modules] or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
