@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, Protocol
-from urllib.parse import unquote, unquote_plus
 
 from sm_local.home import Home
 from sm_local.service import iam, sts
@@ -113,7 +112,7 @@ class Application:
             raise NotImplementedError(f"ASGI's {scope['type']}")
         self.last_request = time.monotonic()
         body = _Body(receive)
-        request = _request(scope, body)
+        request = Request.from_asgi(scope, body.stream(), request_id=str(uuid.uuid4()))
         try:
             response = await self._answer(request)
             if body.awaited(request):
@@ -276,29 +275,6 @@ class _Body:
     def awaited(self, request: Request) -> bool:
         """Whether the client still waits to be told that it may send the body."""
         return "100-continue" in request.headers.get("expect", "").lower() and not self._touched
-
-
-def _request(scope: _Scope, body: _Body) -> Request:
-    raw_path = scope["raw_path"].decode("latin-1")
-    headers: dict[str, str] = {}
-    for name_bytes, value_bytes in scope["headers"]:
-        name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return Request(
-        method=scope["method"],
-        # What is not UTF-8 becomes another text here, and its signature a wrong one.
-        path=unquote(raw_path),
-        raw_path=raw_path,
-        query=_query(scope["query_string"].decode("latin-1")),
-        headers=headers,
-        stream=body.stream(),
-        request_id=str(uuid.uuid4()),
-    )
-
-
-def _query(text: str) -> list[tuple[str, str]]:
-    pairs = (part.partition("=") for part in text.split("&") if part)
-    return [(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs]
 
 
 async def _respond(request: Request, response: Response, send: _Send) -> None:

@@ -35,7 +35,7 @@ MAX_BUFFERED = 8 << 20
 
 _UNRESERVED = "-_.~"
 _ISO_BASIC = "%Y%m%dT%H%M%SZ"
-_FIELD = re.compile(r"\s*(Credential|SignedHeaders|Signature)\s*=\s*([^\s,]+)\s*")
+_FIELD = re.compile(r" *(Credential|SignedHeaders|Signature)=([!-+\--~]+) *")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

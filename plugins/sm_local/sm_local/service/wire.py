@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import BinaryIO
+from typing import Any, BinaryIO
+from urllib.parse import unquote, unquote_plus
 
 import attrs
 
@@ -57,6 +58,27 @@ class Request:
     stream: AsyncIterator[bytes]
     request_id: str = ""
     _whole: bytes | None = attrs.field(default=None, alias="whole")
+
+    @classmethod
+    def from_asgi(
+        cls, scope: Mapping[str, Any], stream: AsyncIterator[bytes], *, request_id: str = ""
+    ) -> Request:
+        """The request that an ASGI server describes; what is not UTF-8 becomes another text."""
+        raw_path = scope["raw_path"].decode("latin-1")
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in scope["headers"]:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        pairs = (part.partition("=") for part in scope["query_string"].decode("latin-1").split("&"))
+        return cls(
+            method=scope["method"],
+            path=unquote(raw_path),
+            raw_path=raw_path,
+            query=[(unquote_plus(key), unquote_plus(value)) for key, _, value in pairs if key],
+            headers=headers,
+            stream=stream,
+            request_id=request_id,
+        )
 
     def argument(self, name: str) -> str | None:
         """The first value of `name` in the query, or None."""

@@ -1,0 +1,148 @@
+"""The service's application on a free port of the loopback interface, and boto3 clients for it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import boto3
+import pytest
+import uvicorn
+from botocore.config import Config
+
+from sm_local.home import REGION, Credentials, Home
+from sm_local.service.app import Application, Service, storage_services
+from sm_local.service.context import Context
+
+
+class Lives:
+    """Stands in for training jobs and endpoints, which have tests of their own."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = list(names)
+        self.calls: list[str] = []
+
+    async def start(self) -> None:
+        self.calls.append("start")
+
+    async def stop(self) -> None:
+        self.calls.append("stop")
+
+    async def stop_all(self) -> list[str]:
+        self.calls.append("stop_all")
+        stopped, self.names = self.names, []
+        return stopped
+
+    async def stop_job(self, name: str) -> None:
+        self.calls.append(f"stop {name}")
+        self.names.remove(name)
+
+    def running(self) -> list[str]:
+        return list(self.names)
+
+
+@attrs.define
+class Served:
+    """An application that answers.
+
+    Attributes:
+        app: the application.
+        context: its parts.
+        port: where it listens.
+        jobs: stands in for the training jobs.
+        endpoints: stands in for the endpoints.
+    """
+
+    app: Application
+    context: Context
+    port: int
+    jobs: Lives
+    endpoints: Lives
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, service: str, pair: Credentials | None = None, **config: Any) -> Any:
+        """A boto3 client that signs with `pair`, or else as the user."""
+        pair = pair or self.context.home.credentials()
+        session = boto3.Session(
+            aws_access_key_id=pair.access_key_id,
+            aws_secret_access_key=pair.secret_access_key,
+            region_name=REGION,
+        )
+        options = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}}
+        return session.client(
+            service,
+            endpoint_url=self.url,
+            config=Config(**(options | config)),
+        )
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home").create()
+
+
+@pytest.fixture
+def serve(home: Home) -> Iterator[Serve]:
+    """Starts an application of the storage services and of those given."""
+    with ExitStack() as stack:
+
+        def start(services: Mapping[str, Service] | None = None) -> Served:
+            return stack.enter_context(_served(home, services or {}))
+
+        yield start
+
+
+@pytest.fixture
+def served(serve: Serve) -> Served:
+    return serve()
+
+
+@contextmanager
+def _served(home: Home, services: Mapping[str, Service]) -> Iterator[Served]:
+    ready = threading.Event()
+    running: list[tuple[Served, uvicorn.Server]] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        async def run() -> None:
+            context = Context.open(home, port=port)
+            jobs, endpoints = Lives("job-1"), Lives("endpoint-1")
+            app = Application(
+                context,
+                {**storage_services(context), **services},
+                port=port,
+                jobs=jobs,
+                endpoints=endpoints,
+            )
+            await app.startup()
+            config = uvicorn.Config(
+                app, lifespan="off", log_config=None, ws="none", timeout_graceful_shutdown=2
+            )
+            server = uvicorn.Server(config)
+            running.append((Served(app, context, port, jobs, endpoints), server))
+            ready.set()
+            await server.serve(sockets=[listener])
+            await app.shutdown(stop_endpoints=True)
+
+        thread = threading.Thread(target=asyncio.run, args=(run(),))
+        thread.start()
+        assert ready.wait(10)
+        served, server = running[0]
+        try:
+            yield served
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive()
