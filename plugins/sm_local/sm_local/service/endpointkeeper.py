@@ -157,7 +157,7 @@ class EndpointKeeper:
         while await self.server.is_alive():
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._look.wait(), _SERVING_POLL)
-            if self._look.is_set():
+            if self._look.is_set() or not self.server.is_listening():
                 self._look.clear()
                 if not await self.server.can_connect():
                     await self.server.stop()

@@ -211,25 +211,29 @@ def _read_forward(
     path: Path, offset: int, *, limit: int, request: Input
 ) -> tuple[list[tuple[int, str]], int]:
     """Up to `limit` lines of the wanted time from a byte on, and the byte after them."""
-    while True:
-        lines, end = processes.read_log(path, offset, limit)
-        wanted = _wanted(lines, request)
-        if wanted or not lines:
-            return wanted, end
-        offset = end
+    begin = offset
+    found: list[tuple[int, str]] = []
+    while len(found) < limit:
+        lines, offset = processes.read_log(path, offset, limit - len(found))
+        found += _wanted(lines, request)
+        if not lines or (found and offset - begin >= _MAX_BYTES):
+            break
+    return found, offset
 
 
 def _read_backward(
     path: Path, end: int, *, limit: int, request: Input
 ) -> tuple[list[tuple[int, str]], int]:
     """Up to `limit` lines of the wanted time before a byte, and the byte at which they begin."""
-    while True:
-        begin, count = _lines_before(path, end, limit)
+    begin = end
+    found: list[tuple[int, str]] = []
+    while len(found) < limit:
+        begin, count = _lines_before(path, begin, limit - len(found))
         lines, _ = processes.read_log(path, begin, count) if count else ([], begin)
-        wanted = _wanted(lines, request)
-        if wanted or not lines:
-            return wanted, begin
-        end = begin
+        found = _wanted(lines, request) + found
+        if not lines or (found and end - begin >= _MAX_BYTES):
+            break
+    return found, begin
 
 
 def _lines_before(path: Path, end: int, limit: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -139,6 +140,10 @@ class ModelServer:
                 return response.status == 200
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
             return False
+
+    def is_listening(self) -> bool:
+        """Whether the server's socket is where it was; somebody may have cleaned up /tmp."""
+        return self._socket is not None and os.path.exists(self._socket)
 
     async def can_connect(self) -> bool:
         """Whether somebody listens on the server's socket, however busy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import signal
 import socket
 import subprocess
@@ -130,6 +131,45 @@ class LocalService:
                 logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
             )["events"]
         ]
+
+    def model(self, name: str, **changes: Any) -> None:
+        """Create a model."""
+        container = {"Image": "test", **changes}
+        self.client("sagemaker").create_model(
+            ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE
+        )
+
+    def deploy(self, name: str, **container: Any) -> None:
+        """Create a model, an endpoint configuration and an endpoint, all of one name."""
+        self.model(name, **container)
+        client = self.client("sagemaker")
+        variant = {
+            "VariantName": "AllTraffic",
+            "ModelName": name,
+            "InitialInstanceCount": 1,
+            "InstanceType": "ml.c4.xlarge",
+        }
+        client.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+        client.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+    def endpoint(self, name: str) -> dict[str, Any]:
+        """DescribeEndpoint, once it is not moving."""
+        client = self.client("sagemaker")
+
+        def settled() -> Any:
+            answer = client.describe_endpoint(EndpointName=name)
+            return answer if answer["EndpointStatus"] not in ("Creating", "Deleting") else None
+
+        answer: dict[str, Any] = self.until(settled)
+        return answer
+
+    def invoke(self, name: str, body: bytes = b"hello", **changes: Any) -> dict[str, Any]:
+        """What the container saw, as it tells it."""
+        answer = self.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=name, Body=body, **changes
+        )
+        seen: dict[str, Any] = json.loads(answer["Body"].read())
+        return seen
 
     def archive(self, key: str, bucket: str = "models") -> dict[str, bytes]:
         """The files of a tar.gz in a bucket."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -79,9 +80,9 @@ async def main(home: Home, port: int, folder: Path) -> None:
     config = uvicorn.Config(
         app, port=port, lifespan="off", ws="none", log_level="warning", timeout_graceful_shutdown=2
     )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # older releases
-    await server.serve()
+    # Uvicorn hands the signal on when it has ended; there is more to do then.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    await uvicorn.Server(config).serve()
     await app.shutdown(stop_endpoints=True)
 
 
