@@ -6,13 +6,16 @@ import datetime as dt
 import json
 import os
 import shlex
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sm_core.errors import LocalServiceError
 from sm_local.home import REGION, Home
+
+if TYPE_CHECKING:
+    from sm_local.startup import Stopped
 
 __all__ = ["local"]
 
@@ -73,16 +76,25 @@ def down(jobs: bool) -> None:
     leftovers.end_model_servers(home)
     if jobs:
         leftovers.end_jobs(home)
-    if stopped is None:
-        click.echo("No local service was running.")
-    else:
-        click.echo("The local service has ended.")
-        if stopped.endpoints:
-            click.echo(f"Endpoints that come back with it: {', '.join(sorted(stopped.endpoints))}")
     running = leftovers.running_jobs(home)
+    for line in _farewell(stopped, running):
+        click.echo(line)
+
+
+def _farewell(stopped: Stopped | None, running: list[str]) -> Iterator[str]:
+    """What to say after the end of a service, with these jobs still `running`."""
+    if stopped is None:
+        yield "No local service was running."
+    else:
+        yield "The local service has ended."
+        if stopped.endpoints:
+            yield f"Endpoints that come back with it: {', '.join(sorted(stopped.endpoints))}"
+        waiting = sorted(set(stopped.jobs) - set(running))
+        if waiting:
+            yield f"Training jobs that wait for its return: {', '.join(waiting)}"
     if running:
-        click.echo(f"Training jobs that go on: {', '.join(running)}")
-        click.echo("To stop them too: sm local down --all")
+        yield f"Training jobs that go on: {', '.join(running)}"
+        yield "To stop them too: sm local down --all"
 
 
 @local.command()
