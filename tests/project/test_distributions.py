@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 pytestmark = pytest.mark.integ
@@ -32,7 +33,7 @@ except sm_core.UnknownBackendError as error:
 
 
 class Environment:
-    """An empty virtual environment, and commands run in it away from the repository."""
+    """A virtual environment, empty at first, and commands run in it away from the repository."""
 
     def __init__(self, folder: Path) -> None:
         venv.create(folder / "venv", with_pip=True)
@@ -68,20 +69,23 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@attrs.frozen(kw_only=True)
+class Installed:
+    """One environment: what was said with sm-core alone in it, and then with all wheels."""
+
+    environment: Environment
+    alone: str
+    plugins_alone: str
+
+
 @pytest.fixture(scope="module")
-def core_alone(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment with sm-core's wheel and no plugin."""
-    environment = Environment(tmp_path_factory.mktemp("core"))
+def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    environment = Environment(tmp_path_factory.mktemp("installed"))
     environment.install(*dist.glob("sm_core-*.whl"))
-    return environment
-
-
-@pytest.fixture(scope="module")
-def complete(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment with all wheels."""
-    environment = Environment(tmp_path_factory.mktemp("complete"))
+    alone = environment.run("python", "-c", NO_FRAMEWORK)
+    plugins_alone = environment.run("sm", "plugins")
     environment.install(*dist.glob("*.whl"))
-    return environment
+    return Installed(environment=environment, alone=alone, plugins_alone=plugins_alone)
 
 
 def test_every_distribution_has_an_sdist_and_a_wheel(dist: Path) -> None:
@@ -120,19 +124,19 @@ def test_descriptions_are_ready_for_an_index(dist: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_core_alone_names_the_commands_that_help(core_alone: Environment) -> None:
-    framework, backend = core_alone.run("python", "-c", NO_FRAMEWORK).splitlines()
+def test_the_core_alone_names_the_commands_that_help(installed: Installed) -> None:
+    framework, backend = installed.alone.splitlines()
     assert "pip install sm-mxnet" in framework
     assert "pip install sm-local" in backend
 
 
-def test_the_core_alone_lists_only_itself(core_alone: Environment) -> None:
-    listing = core_alone.run("sm", "plugins")
-    assert "sm-core" in listing
-    assert "sm-local" not in listing
+def test_the_core_alone_lists_only_itself(installed: Installed) -> None:
+    assert "sm-core" in installed.plugins_alone
+    assert "sm-local" not in installed.plugins_alone
 
 
-def test_the_wheels_work_together(complete: Environment) -> None:
+def test_the_wheels_work_together(installed: Installed) -> None:
+    complete = installed.environment
     where = complete.run(
         "python", "-c", "import sm_core, sm_local, sm_mxnet; print(sm_core.__file__)"
     )
@@ -144,6 +148,7 @@ def test_the_wheels_work_together(complete: Environment) -> None:
     assert frameworks.strip() == "['mxnet']"
 
 
+@pytest.mark.long
 def test_the_container_s_extra_is_enough_for_the_container(dist: Path, tmp_path: Path) -> None:
     environment = Environment(tmp_path)
     wheel = next(dist.glob("sm_core-*.whl"))
@@ -160,6 +165,7 @@ def test_the_container_s_extra_is_enough_for_the_container(dist: Path, tmp_path:
     environment.run("python", "-c", "import sm_core.container.training, sm_core.container.serving")
 
 
+@pytest.mark.long
 def test_an_editable_install_works(tmp_path: Path) -> None:
     environment = Environment(tmp_path)
     editable = [
