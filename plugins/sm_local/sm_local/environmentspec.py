@@ -91,7 +91,10 @@ class EnvironmentSpec:
             LocalServiceError: the document is none; the message lists every mistake in it.
         """
         try:
-            return _CONVERTER.structure(json.loads(document), cls)
+            fields = json.loads(document)
+            if not isinstance(fields, dict):
+                raise ValueError("it is no JSON object")
+            return _CONVERTER.structure(fields, cls)
         except ValueError as error:
             raise LocalServiceError(f"not an environment specification: {error}") from error
         except cattrs.BaseValidationError as error:

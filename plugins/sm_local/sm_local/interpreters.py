@@ -121,15 +121,17 @@ def _minors(range: str) -> list[int]:
 def _candidates(range: str, minors: list[int], path: str) -> Iterator[Path]:
     if is_in_range(tuple(sys.version_info[:3]), range):
         yield Path(sys.executable)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    # Its shims take half a second each to say no; what they stand for comes last.
     folders = [Path(folder) for folder in path.split(os.pathsep) if folder]
+    folders = [folder for folder in folders if folder != pyenv / "shims"]
     for name in [*(f"python3.{minor}" for minor in minors), "python3", "python"]:
         for folder in folders:
             if os.access(folder / name, os.X_OK):
                 yield folder / name
-    yield from _found_by_uv(range)
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    yield from _found_by_uv(range, os.pathsep.join(map(str, folders)))
     for minor in minors:
-        releases = root.glob(f"versions/3.{minor}.*/bin/python3.{minor}")
+        releases = pyenv.glob(f"versions/3.{minor}.*/bin/python3.{minor}")
         yield from sorted(releases, key=_micro, reverse=True)
 
 
@@ -138,10 +140,17 @@ def _micro(python: Path) -> int:
     return int(digits[1]) if digits else 0
 
 
-def _found_by_uv(range: str) -> list[Path]:
+def _found_by_uv(range: str, path: str) -> list[Path]:
     command = [uv.find_uv_bin(), "python", "find", "--system", "--no-project"]
     command += ["--no-python-downloads", "--no-config", range]
-    result = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    result = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path},
+        cwd="/",
+        check=False,
+    )
     return [Path(result.stdout.strip())] if result.returncode == 0 else []
 
 
@@ -156,9 +165,9 @@ def _probe(python: Path) -> tuple[tuple[int, ...], Path] | None:
             check=True,
         )
         *version, path = result.stdout.rstrip("\n").split(" ", 3)
+        release = tuple(int(part) for part in version)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         # A shim of a version manager, for one, which finds no version to run.
         _logger.debug("%s is not usable: %s", python, error)
         return None
-    release = tuple(int(part) for part in version)
     return (release, Path(os.path.realpath(path))) if path else None
