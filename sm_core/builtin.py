@@ -1,4 +1,4 @@
-"""The core's own plugin: the AWS back end and the built-in codecs, through the hooks of any other."""
+"""The core's own plugin: the AWS back end and the built-in codecs, through the common hooks."""
 
 from __future__ import annotations
 

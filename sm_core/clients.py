@@ -8,14 +8,38 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
-import botocore.exceptions
+import botocore.exceptions as aws
+from boto3.exceptions import Boto3Error
 from botocore.model import OperationModel
 
 from sm_core.backends import Backend
-from sm_core.errors import ConfigurationError, RequestError, SMError
+from sm_core.errors import ConfigurationError, RequestError
 from sm_core.requests import shape_request
 
 __all__ = ["Clients", "translated_errors"]
+
+#: What only a change of the AWS configuration helps against.
+_UNCONFIGURED = (
+    aws.ConfigNotFound,
+    aws.ConfigParseError,
+    aws.CredentialRetrievalError,
+    aws.InfiniteLoopConfigError,
+    aws.InvalidConfigError,
+    aws.InvalidRegionError,
+    getattr(aws, "LoginError", aws.SSOError),  # newer than the oldest boto3 that will do
+    aws.NoAuthTokenError,
+    aws.NoCredentialsError,
+    aws.NoRegionError,
+    aws.PartialCredentialsError,
+    aws.ProfileNotFound,
+    aws.SSOError,
+    aws.TokenRetrievalError,
+    aws.UnknownCredentialError,
+)
+WAYS_OUT = (
+    "Configure AWS (`aws configure`, AWS_PROFILE, AWS_DEFAULT_REGION, or a boto_session of your "
+    "own), or work on this machine: Session.local(), with sm-local installed"
+)
 
 
 class Clients:
@@ -43,7 +67,11 @@ class Clients:
 
     @property
     def boto_session(self) -> boto3.Session:
-        """The boto3 session, made now if need be."""
+        """The boto3 session, made now if need be.
+
+        Raises:
+            ConfigurationError: the AWS configuration is unusable.
+        """
         with self._lock:
             if self._boto_session is None:
                 with translated_errors():
@@ -70,7 +98,8 @@ class Clients:
         with self._lock:
             for client in self._clients.values():
                 return str(client.meta.region_name)
-            return self.boto_session.region_name
+            with translated_errors():
+                return self.boto_session.region_name
 
     def _attach_hooks(self, service: str, client: Any) -> None:
         def amend(params: dict[str, Any], model: OperationModel, **_: Any) -> Any:
@@ -78,37 +107,46 @@ class Clients:
                 params, service=service, operation=model.name, backend=self._backend.name
             )
 
-        client.meta.events.register("provide-client-params", amend)
+        # A client that several Sessions are given shows its calls to the hooks once.
+        client.meta.events.register(
+            "provide-client-params", amend, unique_id="sm-core-request-hooks"
+        )
 
 
 @contextmanager
-def translated_errors() -> Iterator[None]:
-    """Raise botocore's errors as this SDK's, saying what to do about the common ones."""
+def translated_errors(subject: str = "") -> Iterator[None]:
+    """Raise boto3's errors as this SDK's, saying what to do about the common ones.
+
+    Args:
+        subject: what a call is about, for the message; "" where the operation's name says enough.
+
+    Raises:
+        ConfigurationError: region, credentials or profile are missing or wrong, or a request has
+            not the form that its operation takes.
+        RequestError: the service refused the call, or could not be reached.
+    """
     try:
         yield
-    except SMError:
-        raise
-    except botocore.exceptions.ClientError as error:
-        raise _refusal(error) from error
-    except (
-        botocore.exceptions.NoRegionError,
-        botocore.exceptions.NoCredentialsError,
-        botocore.exceptions.PartialCredentialsError,
-        botocore.exceptions.ProfileNotFound,
-    ) as error:
-        raise ConfigurationError(
-            f"{error} Configure AWS (`aws configure`, AWS_PROFILE, AWS_DEFAULT_REGION, or a "
-            "boto_session of your own), or work on this machine: Session.local(), with sm-local "
-            "installed"
-        ) from error
-    except botocore.exceptions.ParamValidationError as error:
+    except aws.ClientError as error:
+        raise _refusal(error, subject) from error
+    except _UNCONFIGURED as error:
+        raise ConfigurationError(f"{str(error).rstrip('.')}. {WAYS_OUT}") from error
+    except aws.ParamValidationError as error:
         raise ConfigurationError(str(error)) from error
-    except botocore.exceptions.BotoCoreError as error:
-        raise RequestError(str(error)) from error
+    except (aws.BotoCoreError, Boto3Error) as error:
+        raise RequestError(f"{subject}: {error}" if subject else str(error)) from error
 
 
-def _refusal(error: botocore.exceptions.ClientError) -> RequestError:
-    details = error.response.get("Error", {})
-    code, message = details.get("Code", ""), details.get("Message", "")
-    operation = error.operation_name
-    return RequestError(f"{operation}: {message} ({code})", code=code, operation=operation)
+def _refusal(error: aws.ClientError, subject: str) -> RequestError:
+    response: Mapping[str, Any] = error.response
+    details: Mapping[str, Any] = response.get("Error", {})
+    code = str(details.get("Code", ""))
+    text = f"{error.operation_name}: {details.get('Message') or 'no message'} ({code})"
+    if "OriginalMessage" in response:
+        # InvokeEndpoint's ModelError: what the container said matters, not what SageMaker says
+        # about it.
+        status = response.get("OriginalStatusCode", "an error")
+        text = f"the container answered {status}: {response['OriginalMessage']}"
+    return RequestError(
+        f"{subject}: {text}" if subject else text, code=code, operation=error.operation_name
+    )

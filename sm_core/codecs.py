@@ -1,8 +1,8 @@
 """Serializers and deserializers, and the registry of codecs keyed by content type.
 
 A *serializer* is a callable of one payload that returns the request body, with an attribute
-``content_type``; a *deserializer* is a callable ``(body, content_type)`` that returns a Python value,
-with an attribute ``accept``. A `Codec` joins one of each for a content type.
+``content_type``; a *deserializer* is a callable ``(body, content_type)`` that returns a Python
+value, with an attribute ``accept``. A `Codec` joins one of each for a content type.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from types import SimpleNamespace
 from typing import IO, Any
 
 import attrs
@@ -39,6 +40,10 @@ __all__ = [
 
 Body = bytes | str | IO[bytes]
 
+#: What decoding raises for bytes that are no text, a charset that there is not, a list nested
+#: without end, an array that cannot be.
+_UNDECODABLE = (ValueError, LookupError, TypeError, csv.Error, MemoryError, RecursionError)
+
 
 @attrs.frozen
 class Serializer:
@@ -59,7 +64,7 @@ class Serializer:
         """
         try:
             return self._encode(payload)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, csv.Error) as error:
             raise CodecError(
                 f"a {type(payload).__name__} cannot be sent as {self.content_type}: {error}"
             ) from error
@@ -84,7 +89,7 @@ class Deserializer:
         """
         try:
             return self._decode(body, content_type)
-        except ValueError as error:
+        except _UNDECODABLE as error:
             raise CodecError(
                 f"the response, of content type {content_type!r}, cannot be decoded: {error}"
             ) from error
@@ -135,12 +140,11 @@ def decode_by_content_type(body: IO[bytes], content_type: str) -> Any:
 def _registry() -> dict[str, Codec]:
     from sm_core.plugins import client_plugins
 
-    registry: dict[str, Codec] = {}
-    # The first result is that of the plugin registered last: plugins win over the core's own.
-    for codecs in client_plugins().hook.sm_codecs():
-        for codec in codecs:
-            registry.setdefault(media_type(codec.content_type), codec)
-    return registry
+    # The core's own come first, so that those of plugins win.
+    return {
+        media_type(codec.content_type): codec
+        for _, codec in client_plugins().collect("sm_codecs", Codec)
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -154,7 +158,7 @@ def _plain(value: Any) -> Any:
         return convert()
     if isinstance(value, (set, frozenset)):
         return list(value)
-    raise TypeError(f"a {type(value).__name__} has no JSON form")
+    raise TypeError(f"a {type(value).__name__} is neither a list nor a number, nor makes one")
 
 
 def _to_json(payload: Any) -> str:
@@ -166,6 +170,8 @@ def _from_json(body: IO[bytes], content_type: str) -> Any:
 
 
 def _rows(payload: Any) -> list[Sequence[Any]]:
+    if isinstance(payload, (bool, int, float)):
+        return [[payload]]
     if not isinstance(payload, (list, tuple)):
         payload = _plain(payload)
     if not isinstance(payload, (list, tuple)):
@@ -182,13 +188,15 @@ def _rows(payload: Any) -> list[Sequence[Any]]:
 def _to_csv(payload: Any) -> Body:
     if isinstance(payload, (str, bytes, bytearray)):
         return payload if isinstance(payload, str) else bytes(payload)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    lines: list[str] = []
+    # With this end of line, values that hold either of its characters are quoted.
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     for row in _rows(payload):
-        if any(isinstance(value, (list, tuple)) for value in row):
-            raise ValueError("CSV has two dimensions, the payload has more")
+        for value in row:
+            if hasattr(value, "__len__") and not isinstance(value, str):
+                raise ValueError(f"a value of a row is a {type(value).__name__}")
         writer.writerow(row)
-    return text.getvalue().removesuffix("\n")
+    return "\n".join(line.removesuffix("\r\n") for line in lines)
 
 
 def _from_csv(body: IO[bytes], content_type: str) -> list[list[str]]:
@@ -197,20 +205,26 @@ def _from_csv(body: IO[bytes], content_type: str) -> list[list[str]]:
 
 
 def _to_npy(payload: Any) -> bytes:
-    import numpy as np
-
+    np = _numpy()
     array = np.asarray(payload.toarray() if hasattr(payload, "toarray") else payload)
     if array.dtype.hasobject:
         raise ValueError("its dtype is object, which npy could only hold as a pickle")
     buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
+    np.lib.format.write_array(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 
 def _from_npy(body: IO[bytes], content_type: str) -> Any:
-    import numpy as np
+    # Not ``numpy.load``, which takes other formats too.
+    return _numpy().lib.format.read_array(io.BytesIO(body.read()), allow_pickle=False)
 
-    return np.load(io.BytesIO(body.read()), allow_pickle=False)
+
+def _numpy() -> Any:
+    try:
+        import numpy as np
+    except ImportError as error:
+        raise CodecError(f"npy needs numpy: pip install numpy ({error})") from error
+    return np
 
 
 def _charset(content_type: str) -> str:

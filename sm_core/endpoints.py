@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sm_core.clients import translated_errors
@@ -83,28 +82,39 @@ class Endpoint:
     def delete(self) -> None:
         """Delete the endpoint, its configuration and the models that the configuration names.
 
-        All three are tried, whatever becomes of one; what is gone already is no error.
+        All are tried, whatever becomes of one; what is gone already is no error.
 
         Raises:
             RequestError: the first refusal.
         """
         client = self._session.sagemaker_client
-        with translated_errors():
-            config_name = client.describe_endpoint(EndpointName=self.name)["EndpointConfigName"]
-            config = client.describe_endpoint_config(EndpointConfigName=config_name)
-        models = [variant["ModelName"] for variant in config["ProductionVariants"]]
-        _delete_all(
-            [
-                partial(client.delete_endpoint, EndpointName=self.name),
-                partial(client.delete_endpoint_config, EndpointConfigName=config_name),
-                *(partial(client.delete_model, ModelName=model) for model in models),
-            ]
-        )
+        endpoint = _if_there(client.describe_endpoint, EndpointName=self.name) or {}
+        # Of an endpoint that is gone its configuration may be left, which has the same name.
+        config_name = endpoint.get("EndpointConfigName", self.name)
+        config = _if_there(client.describe_endpoint_config, EndpointConfigName=config_name) or {}
+        variants = config.get("ProductionVariants", ())
+        models = dict.fromkeys(v["ModelName"] for v in variants if "ModelName" in v)
+        refused: RequestError | None = None
+        for delete, names in (
+            (client.delete_endpoint, {"EndpointName": self.name}),
+            (client.delete_endpoint_config, {"EndpointConfigName": config_name}),
+            *((client.delete_model, {"ModelName": model}) for model in models),
+        ):
+            try:
+                _if_there(delete, **names)
+            except RequestError as error:
+                refused = refused or error
+        if refused is not None:
+            raise refused
 
     def _log_tail(self) -> list[str]:
         log = LogTail(self._session.client("logs"), f"{ENDPOINT_GROUP}{self.name}")
-        with translated_errors():
+        try:
             return [line.text for line in log.new_lines()][-TAIL:]
+        except RequestError as error:
+            # The endpoint's own failure is what is being raised.
+            logger.warning("log lines of endpoint %s cannot be read: %s", self.name, error)
+            return []
 
 
 def deploy(
@@ -137,7 +147,9 @@ def deploy(
         client.create_endpoint_config(**to_aws(config))
         undo.callback(_undo, client.delete_endpoint_config, EndpointConfigName=name)
         client.create_endpoint(
-            **to_aws(EndpointRequest(endpoint_name=name, endpoint_config_name=name))
+            **to_aws(
+                EndpointRequest(endpoint_name=name, endpoint_config_name=name, tags=config.tags)
+            )
         )
         undo.callback(_undo, client.delete_endpoint, EndpointName=name)
         if wait:
@@ -156,14 +168,15 @@ def _undo(delete: Callable[..., Any], **names: str) -> None:
         logger.warning("deployment failed, and %s could not be deleted: %s", what, error)
 
 
-def _delete_all(deletions: list[Callable[[], Any]]) -> None:
-    refused: RequestError | None = None
-    for delete in deletions:
-        try:
-            with translated_errors():
-                delete()
-        except RequestError as error:
-            if "Could not find" not in str(error):
-                refused = refused or error
-    if refused is not None:
-        raise refused
+def _if_there(call: Callable[..., Any], **names: str) -> Mapping[str, Any] | None:
+    """The answer of `call`, or None if what it names is gone."""
+    try:
+        with translated_errors():
+            answer: Mapping[str, Any] = call(**names)
+    except RequestError as error:
+        if error.code in ("ValidationException", "ResourceNotFound") and "ould not find" in str(
+            error
+        ):
+            return None
+        raise
+    return answer

@@ -22,6 +22,8 @@ A misspelt or duplicate argument of a constructor is a plain ``TypeError``, as e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 __all__ = [
     "CodecError",
@@ -121,6 +123,16 @@ class TrainingJobFailed(SMError):
         self.log_tail = tuple(log_tail)
         super().__init__(_with_log(f"training job {job_name} failed: {failure_reason}", log_tail))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way back from another process, where a pool may have run ``fit``."""
+        rebuild = partial(
+            TrainingJobFailed,
+            failure_reason=self.failure_reason,
+            exit_code=self.exit_code,
+            log_tail=self.log_tail,
+        )
+        return rebuild, (self.job_name,)
+
 
 class EndpointFailed(SMError):
     """An endpoint did not come into service.
@@ -138,6 +150,13 @@ class EndpointFailed(SMError):
         self.failure_reason = failure_reason
         self.log_tail = tuple(log_tail)
         super().__init__(_with_log(f"endpoint {endpoint_name} failed: {failure_reason}", log_tail))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way back from another process."""
+        rebuild = partial(
+            EndpointFailed, failure_reason=self.failure_reason, log_tail=self.log_tail
+        )
+        return rebuild, (self.endpoint_name,)
 
 
 def _with_log(text: str, log_tail: Sequence[str]) -> str:

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
+import operator
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from sm_core.declarations import ESTIMATOR, EstimatorOptions
 from sm_core.endpoints import Endpoint
-from sm_core.errors import ConfigurationError
+from sm_core.errors import ConfigurationError, UnknownFrameworkError
 from sm_core.frameworks import Framework, get_framework
-from sm_core.hyperparameters import encode
+from sm_core.hyperparameters import check_limits, encode
 from sm_core.images import ImageRequest, resolve_image
 from sm_core.inputs import Inputs, channels
 from sm_core.jobs import TrainingJob
-from sm_core.model import Model, session_for
-from sm_core.naming import base_name, unique_name
-from sm_core.options import REQUIRED, Option, bind, signature
+from sm_core.model import Model, deployment
+from sm_core.naming import base_name, check_name, unique_name
+from sm_core.notices import warn_user
+from sm_core.options import DeclaredSignature, Option, bind
 from sm_core.preparation import DryPreparation, Preparation
 from sm_core.requests import (
     AlgorithmSpecification,
     OutputDataConfig,
     ResourceConfig,
     StoppingCondition,
-    Tag,
     TrainingJobRequest,
     framework_of_calls,
-    shape_request,
+    shown_request,
+    tags_of,
     to_aws,
 )
-from sm_core.session import Session
+from sm_core.session import Session, session_for
 from sm_core.source import Source, SourceFile
 
 if TYPE_CHECKING:
@@ -37,61 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Estimator", "EstimatorOptions"]
 
-#: Options of every estimator; a framework adds its own.
-OPTIONS = (
-    Option("image_name", "str | None", "image URI; wins over the framework's own"),
-    Option("entry_point", "str | None", "Python file that trains (and serves)"),
-    Option("source_dir", "str | None", "folder, or s3:// archive, that holds the entry point"),
-    Option("role", "str | None", "IAM role, name or ARN, that the job assumes"),
-    Option("train_instance_count", "int", "number of instances", default=1),
-    Option("train_instance_type", "str", "instance type, 'ml.c5.xlarge'", default=REQUIRED),
-    Option("train_volume_size", "int", "GB of storage per instance", default=30),
-    Option("train_max_run", "int", "seconds after which the job is stopped", default=24 * 3600),
-    Option("input_mode", "str", "'File', 'Pipe' or 'FastFile'", default="File"),
-    Option("output_path", "str | None", "S3 URI for results; None for the default bucket"),
-    Option("output_kms_key", "str | None", "KMS key that encrypts results"),
-    Option("base_job_name", "str | None", "what job names begin with; None for the image's name"),
-    Option("job_name", "str | None", "exact name of the next job"),
-    Option("hyperparameters", "Mapping[str, Any] | None", "hyperparameters"),
-    Option("py_version", "str | None", "Python version of the image"),
-    Option("framework_version", "str | None", "framework version of the image"),
-    Option("container_log_level", "int", "log level in the container", default=logging.INFO),
-    Option("enable_cloudwatch_metrics", "bool", "send the container's metrics", default=False),
-    Option("code_location", "str | None", "bucket, or s3:// prefix, for the code"),
-    Option("tags", "Mapping[str, str] | None", "tags of all that is created"),
-    Option("sagemaker_session", "Session | None", "whose account; None for a new Session"),
-)
-
-
-class EstimatorOptions(TypedDict, total=False):
-    """Keyword arguments of `Estimator` and its subclasses; meanings stand beside `OPTIONS`."""
-
-    image_name: str | None
-    image_uri: str | None
-    entry_point: str | None
-    source_dir: str | None
-    role: str | None
-    train_instance_count: int
-    instance_count: int
-    train_instance_type: str
-    instance_type: str
-    train_volume_size: int
-    volume_size: int
-    train_max_run: int
-    max_run: int
-    input_mode: str
-    output_path: str | None
-    output_kms_key: str | None
-    base_job_name: str | None
-    job_name: str | None
-    hyperparameters: Mapping[str, Any] | None
-    py_version: str | None
-    framework_version: str | None
-    container_log_level: int
-    enable_cloudwatch_metrics: bool
-    code_location: str | None
-    tags: Mapping[str, str] | None
-    sagemaker_session: Session | None
+INPUT_MODES = ("File", "Pipe", "FastFile")
+_FRAMEWORK_OPTION = Option("framework", "str | None", "name of an installed framework")
 
 
 class Estimator:
@@ -141,14 +89,23 @@ class Estimator:
             )
         return object.__new__(target)
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.__signature__ = signature(cls.positional, OPTIONS)  # type: ignore[attr-defined]  # read by inspect
+    __signature__ = DeclaredSignature()
+
+    @classmethod
+    def declared_options(cls) -> tuple[Option, ...]:
+        """The options of this class, a framework's own among them, for ``help()``."""
+        if cls.framework_name is None:
+            return (*ESTIMATOR, _FRAMEWORK_OPTION)
+        try:
+            return (*ESTIMATOR, *get_framework(cls.framework_name).options)
+        except UnknownFrameworkError:
+            # Its plugin was set aside; making one will say so.
+            return ESTIMATOR
 
     def __init__(
         self, *args: Any, framework: str | None = None, **options: Unpack[EstimatorOptions]
     ) -> None:
-        """See `OPTIONS` for the options; `positional` may be given by position.
+        """See `sm_core.declarations` for the options; `positional` may be given by position.
 
         Args:
             framework: name of an installed framework, as `list_frameworks` gives them.
@@ -157,10 +114,11 @@ class Estimator:
             TypeError: an option is unknown, missing or given twice.
             UnknownFrameworkError: no installed plugin registers `framework`.
             SourceError: the entry point or source folder does not exist.
+            ConfigurationError: an option has a value that cannot be.
         """
         name = framework or self.framework_name
         self.framework: Framework | None = get_framework(name) if name else None
-        declared = (*OPTIONS, *(self.framework.options if self.framework else ()))
+        declared = (*ESTIMATOR, *(self.framework.options if self.framework else ()))
         bound = bind(type(self).__name__, declared, self.positional, args, options)
         self._session: Session | None = bound.pop("sagemaker_session")
         self._hyperparameters = dict(bound.pop("hyperparameters") or {})
@@ -173,6 +131,11 @@ class Estimator:
         self._check()
 
     def _locate(self) -> Source | None:
+        if self.framework is None and self.image_name is None:
+            raise TypeError(
+                f"{type(self).__name__} needs framework=, the name of an installed framework, or "
+                "image_name=, a container of your own"
+            )
         if self.entry_point is not None:
             return Source.locate(self.entry_point, self.source_dir)
         if self.image_name is None:
@@ -182,15 +145,18 @@ class Estimator:
         return None
 
     def _check(self) -> None:
-        if self.train_instance_count < 1:
+        for name in ("train_instance_count", "train_volume_size", "train_max_run"):
+            value = getattr(self, name)
+            number = operator.index(value) if hasattr(value, "__index__") else 0
+            if number < 1:
+                raise ConfigurationError(f"{name} is {value!r}; give a whole number of at least 1")
+            setattr(self, name, number)
+        if self.input_mode not in INPUT_MODES:
             raise ConfigurationError(
-                f"train_instance_count is {self.train_instance_count}, at least 1 is needed"
+                f"input_mode is {self.input_mode!r}; it is one of {', '.join(INPUT_MODES)}"
             )
         if self.train_max_run < 60:
-            warnings.warn(
-                f"train_max_run={self.train_max_run} is in seconds, and less than a minute",
-                stacklevel=4,
-            )
+            warn_user(f"train_max_run={self.train_max_run} is in seconds, and less than a minute")
 
     @property
     def sagemaker_session(self) -> Session:
@@ -241,16 +207,10 @@ class Estimator:
         """
         session = self.sagemaker_session
         with framework_of_calls(self.framework.name if self.framework else None):
-            preparation = DryPreparation(session, self.role)
-            request = to_aws(self._request(preparation, inputs, job_name))
-            amended = shape_request(
-                request,
-                service="sagemaker",
-                operation="CreateTrainingJob",
-                backend=session.backend.name,
-                sending=False,
+            request = self._request(DryPreparation(session, self.role), inputs, job_name)
+            return shown_request(
+                request, operation="CreateTrainingJob", backend=session.backend.name
             )
-        return request if amended is None else amended
 
     def fit(
         self,
@@ -274,10 +234,11 @@ class Estimator:
             InputError: a channel does not name usable data.
             ConfigurationError: the request could not be made.
         """
-        session = self.sagemaker_session
+        preparation = Preparation(self.sagemaker_session)
         with framework_of_calls(self.framework.name if self.framework else None):
-            request = self._request(Preparation(session), inputs, job_name)
-            self.latest_training_job = session.train(request)
+            request = self._request(preparation, inputs, job_name)
+            preparation.carry_out("CreateTrainingJob", to_aws(request))
+            self.latest_training_job = TrainingJob.start(request, preparation.session)
         if wait:
             self.latest_training_job.wait(logs=logs)
 
@@ -291,24 +252,25 @@ class Estimator:
         if self.latest_training_job is None:
             raise ConfigurationError("there is no model yet: call fit first")
         description = self.latest_training_job.describe()
+        status = description["TrainingJobStatus"]
         artifacts = description.get("ModelArtifacts") or {}
         uri: str | None = artifacts.get("S3ModelArtifacts")
-        if not uri:
+        if not uri or status not in ("Completed", "Stopped"):
+            hint = "" if status == "Failed" else "; latest_training_job.wait() waits for its end"
             raise ConfigurationError(
-                f"training job {self.latest_training_job.name} has no model; its status is "
-                f"{description.get('TrainingJobStatus')}"
+                f"training job {self.latest_training_job.name} has no model: its status is "
+                f"{status}{hint}"
             )
         return uri
 
     def create_model(self) -> Model:
         """The trained model, ready to be deployed."""
-        location = self._source
         model_class = self.framework.model_class() if self.framework else Model
         return model_class(
             model_data=self.model_data,
             role=self.role,
             image=self.image_name,
-            entry_point=self.entry_point if location else None,
+            entry_point=self.entry_point,
             source_dir=self.source_dir,
             py_version=self.py_version,
             framework_version=self.framework_version,
@@ -321,7 +283,7 @@ class Estimator:
 
     def deploy(
         self,
-        initial_instance_count: int = 1,
+        initial_instance_count: int | None = None,
         instance_type: str | None = None,
         *,
         endpoint_name: str | None = None,
@@ -331,9 +293,9 @@ class Estimator:
         """Deploy the trained model to an endpoint, all or nothing.
 
         Args:
-            initial_instance_count: instances to start; also ``min_instances``.
+            initial_instance_count: instances to start, 1 if absent; also ``min_instances``.
             instance_type: of each; also ``deploy_instance_type``.
-            endpoint_name: None for the model's name.
+            endpoint_name: None for a new name that begins like the job's.
             wait: block until the endpoint is in service.
 
         Returns:
@@ -342,9 +304,9 @@ class Estimator:
         Raises:
             EndpointFailed: the endpoint did not come into service; nothing is left of it.
         """
-        count, kind = _deployment(initial_instance_count, instance_type, aliases)
-        model = self.create_model()
+        count, kind = deployment(initial_instance_count, instance_type, aliases)
         name = endpoint_name or unique_name(self.base_job_name or base_name(self.train_image()))
+        model = self.create_model()
         predictor = model.deploy(count, kind, endpoint_name=name, wait=wait)
         self._endpoint_name = name
         return predictor
@@ -369,14 +331,21 @@ class Estimator:
         self, preparation: Preparation, inputs: Inputs, job_name: str | None
     ) -> TrainingJobRequest:
         image = self.train_image()
-        name = job_name or self.job_name or unique_name(self.base_job_name or base_name(image))
-        # Everything that can be wrong is found out before anything is uploaded.
-        hyperparameters = self._encoded()
-        channels(inputs, default_channel=self._default_channel(), upload=lambda path, _: str(path))
+        name = check_name(
+            "job_name",
+            job_name or self.job_name or unique_name(self.base_job_name or base_name(image)),
+        )
+        hyperparameters = encode(self._hyperparameters, self._encoding())
+        input_data = channels(
+            inputs,
+            default_channel=self._default_channel(),
+            upload=lambda path, channel: preparation.data_uri(path, channel=channel, job_name=name),
+        )
         role = preparation.role_arn(self.role)
         output_path = preparation.output_path(self.output_path)
         if self._source is not None:
             hyperparameters |= self._toolkit_hyperparameters(preparation, self._source, name)
+        check_limits(hyperparameters)
         return TrainingJobRequest(
             training_job_name=name,
             algorithm_specification=AlgorithmSpecification(
@@ -393,12 +362,8 @@ class Estimator:
             ),
             stopping_condition=StoppingCondition(max_runtime_in_seconds=self.train_max_run),
             hyper_parameters=hyperparameters,
-            input_data_config=channels(
-                inputs,
-                default_channel=self._default_channel(),
-                upload=lambda path, channel: preparation.data_uri(path, channel, name),
-            ),
-            tags=tuple(Tag(key=k, value=v) for k, v in self.tags.items()) if self.tags else None,
+            input_data_config=input_data,
+            tags=tags_of(self.tags),
         )
 
     def _default_channel(self) -> str:
@@ -408,9 +373,6 @@ class Estimator:
         if self.framework is not None:
             return self.framework.hyperparameter_encoding
         return "text" if self._source is None else "json"
-
-    def _encoded(self) -> dict[str, str]:
-        return encode(self._hyperparameters, self._encoding())
 
     def _toolkit_hyperparameters(
         self, preparation: Preparation, source: Source, job_name: str
@@ -430,31 +392,3 @@ class Estimator:
             },
             "json",
         )
-
-
-Estimator.__signature__ = signature(Estimator.positional, OPTIONS)  # type: ignore[attr-defined]  # read by inspect
-
-
-def _deployment(
-    count: int, instance_type: str | None, aliases: Mapping[str, Any]
-) -> tuple[int, str | None]:
-    """Instance count and type, from either spelling."""
-    bound = bind(
-        "deploy",
-        (
-            Option("initial_instance_count", "int", "", default=count),
-            Option("instance_type", "str | None", "", default=instance_type),
-        ),
-        (),
-        (),
-        aliases,
-        aliases={
-            "min_instances": "initial_instance_count",
-            "deploy_instance_type": "instance_type",
-        },
-    )
-    if instance_type is not None and "deploy_instance_type" in aliases:
-        raise TypeError(
-            "deploy got 'instance_type' and 'deploy_instance_type', two spellings of one option"
-        )
-    return bound["initial_instance_count"], bound["instance_type"]

@@ -93,7 +93,8 @@ def _load(framework: Framework, reference: str) -> Any:
 
 def list_frameworks() -> list[str]:
     """Names of the frameworks that the installed plugins register, sorted."""
-    return sorted({framework.name for framework in _registry().values()})
+    registered = (each for brought in _registry().values() for each in brought.values())
+    return sorted({framework.name for framework in registered})
 
 
 def get_framework(name: str) -> Framework:
@@ -102,20 +103,31 @@ def get_framework(name: str) -> Framework:
     Raises:
         UnknownFrameworkError: nothing installed registers it; names the nearest known framework,
             or the pip command that would install it.
+        PluginError: several plugins register the name.
     """
-    registry = _registry()
-    framework = registry.get(name.lower())
-    if framework is None:
-        raise UnknownFrameworkError(_unknown(name, registry))
+    brought = _registry().get(name.lower())
+    if brought is None:
+        raise UnknownFrameworkError(_unknown(name))
+    (framework, *others) = brought.values()
+    if others:
+        raise PluginError(
+            f"several plugins register the framework name {name!r}: {', '.join(brought)}; "
+            "uninstall all but one of them"
+        )
     return framework
 
 
-def _unknown(name: str, registry: dict[str, Framework]) -> str:
+def _unknown(name: str) -> str:
     from sm_core.plugins import client_plugins
 
+    registry = _registry()
     text = f"no installed plugin registers the framework {name!r}"
     distribution = _KNOWN_DISTRIBUTIONS.get(name.lower())
-    broken = [load for load in client_plugins().broken() if load.distribution == distribution]
+    broken = [
+        load
+        for load in client_plugins().broken()
+        if load.distribution == distribution or load.name == name.lower()
+    ]
     if broken:
         return f"{text}: {broken[0].describe()}"
     if distribution is not None:
@@ -137,17 +149,12 @@ def _unknown(name: str, registry: dict[str, Framework]) -> str:
 
 
 @cache
-def _registry() -> dict[str, Framework]:
+def _registry() -> dict[str, dict[str, Framework]]:
+    """Frameworks by name and alias, and of each name by the plugin that brings it."""
     from sm_core.plugins import client_plugins
 
-    registry: dict[str, Framework] = {}
-    for frameworks in client_plugins().hook.sm_frameworks():
-        for framework in frameworks:
-            for name in (framework.name, *framework.aliases):
-                other = registry.setdefault(name.lower(), framework)
-                if other is not framework:
-                    raise PluginError(
-                        f"two plugins register the framework name {name!r}: "
-                        f"{other.estimator} and {framework.estimator}; uninstall one of them"
-                    )
+    registry: dict[str, dict[str, Framework]] = {}
+    for plugin, framework in client_plugins().collect("sm_frameworks", Framework):
+        for name in (framework.name, *framework.aliases):
+            registry.setdefault(name.lower(), {})[plugin] = framework
     return registry

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from sm_core.errors import ConfigurationError
 
-__all__ = ["decode", "encode"]
+__all__ = ["check_limits", "decode", "encode"]
 
 #: Limits of CreateTrainingJob's HyperParameters.
 MAX_COUNT = 100
 MAX_KEY = 256
 MAX_VALUE = 2500
+#: What the names of those begin with that the toolkit in the container reads.
+OWN_PREFIX = "sagemaker_"
 
 
 def encode(values: Mapping[str, Any], encoding: Literal["json", "text"]) -> dict[str, str]:
@@ -25,8 +27,7 @@ def encode(values: Mapping[str, Any], encoding: Literal["json", "text"]) -> dict
             type; ``text`` sends ``str(value)``.
 
     Raises:
-        ConfigurationError: a value cannot be encoded, or a limit of AWS is exceeded; all mistakes
-            are named at once.
+        ConfigurationError: a value cannot be encoded; all mistakes are named at once.
     """
     encoded: dict[str, str] = {}
     mistakes: list[str] = []
@@ -35,10 +36,20 @@ def encode(values: Mapping[str, Any], encoding: Literal["json", "text"]) -> dict
             encoded[str(name)] = _encode_one(value, encoding)
         except (TypeError, ValueError) as error:
             mistakes.append(f"{name}: {error}")
-    mistakes.extend(_beyond_limits(encoded))
     if mistakes:
         raise ConfigurationError("hyperparameters: " + "; ".join(mistakes))
     return encoded
+
+
+def check_limits(encoded: Mapping[str, str]) -> None:
+    """Check all that is to be sent, the SDK's own among them, against AWS's limits.
+
+    Raises:
+        ConfigurationError: a limit is exceeded; all mistakes are named at once.
+    """
+    mistakes = list(_beyond_limits(encoded))
+    if mistakes:
+        raise ConfigurationError("hyperparameters: " + "; ".join(mistakes))
 
 
 def decode(encoded: Mapping[str, str]) -> dict[str, Any]:
@@ -72,16 +83,16 @@ def _decode_one(text: str) -> Any:
         return text
 
 
-def _beyond_limits(encoded: Mapping[str, str]) -> list[str]:
-    mistakes = []
+def _beyond_limits(encoded: Mapping[str, str]) -> Iterator[str]:
     if len(encoded) > MAX_COUNT:
-        mistakes.append(f"{len(encoded)} are given, AWS takes at most {MAX_COUNT}")
+        own = sum(name.startswith(OWN_PREFIX) for name in encoded)
+        added = f", {own} of them for the container's toolkit" if own else ""
+        yield f"{len(encoded)} are to be sent{added}; AWS takes at most {MAX_COUNT}"
     for name, value in encoded.items():
         if len(name) > MAX_KEY:
-            mistakes.append(f"the name {name[:40]}… has {len(name)} characters, at most {MAX_KEY}")
+            yield f"the name {name[:40]}… has {len(name)} characters, AWS allows {MAX_KEY}"
         if len(value) > MAX_VALUE:
-            mistakes.append(
+            yield (
                 f"{name} takes {len(value)} characters when encoded, AWS allows {MAX_VALUE}; "
                 "put long values into a file of the source folder or a channel"
             )
-    return mistakes

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import attrs
 
-from sm_core.errors import ConfigurationError, ImageError
+from sm_core.errors import ConfigurationError, ImageError, PluginError
 
 __all__ = ["ImageRequest", "ImageTable", "processor", "resolve_image"]
 
@@ -52,11 +52,18 @@ def resolve_image(request: ImageRequest) -> str:
     """
     from sm_core.plugins import client_plugins
 
-    uri: str | None = client_plugins().hook.sm_image(request=request)
+    uri = client_plugins().hook.sm_image(request=request)
     if uri is None:
         raise ImageError(
             f"no plugin has an image of {request.framework!r} for {request.scope}; "
             "name one with image_name="
+        )
+    if not isinstance(uri, str):
+        asked = client_plugins().hook.sm_image.get_hookimpls()
+        plugins = ", ".join(implementation.plugin_name for implementation in asked)
+        raise PluginError(
+            f"sm_image gave a {type(uri).__name__}; it must return a URI or None. "
+            f"Plugins that implement it: {plugins}"
         )
     return uri
 
@@ -139,7 +146,9 @@ class ImageTable:
     def _registry(self, row: _Row, request: ImageRequest) -> str:
         accounts, region = self._data["accounts"][row.accounts], request.region
         main = self._data["main_regions"]
-        account = accounts["other"].get(region) or (accounts["main"] if region in main else None)
+        account = accounts["other"].get(region)
+        if account is None and region in main:
+            account = accounts.get("main")
         if account is None:
             known = sorted({*main, *accounts["other"]})
             raise ImageError(
@@ -163,17 +172,22 @@ def _python(request: ImageRequest, version: str, rows: Sequence[_Row]) -> str | 
     if not known:
         return None
     asked = request.py_version
+    threes = sorted((each for each in known if each.startswith("py3")), key=_minor)
     if asked is None:
-        return known[0] if len(known) == 1 else "py2"
+        return "py2" if "py2" in known else threes[-1]
     if asked in known:
         return asked
-    threes = [python for python in known if python.startswith("py3")]
     if asked == "py3" and threes:
-        return threes[0]
+        return threes[-1]
     raise ImageError(
         f"{request.framework} {version} has no image for py_version={asked!r}; "
         f"it has: {', '.join(known)}"
     )
+
+
+def _minor(python: str) -> int:
+    """``py38`` → 8, ``py310`` → 10; 0 for ``py3``."""
+    return int(python.removeprefix("py3") or 0)
 
 
 def _natural(version: str) -> tuple[int, ...]:

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
-from urllib.parse import unquote, urlsplit
+from typing import Any, Literal
+from urllib.parse import unquote
 
 import attrs
 
 from sm_core.errors import InputError
+from sm_core.folders import check_holds_data
 from sm_core.requests import Channel, DataSource, S3DataSource, ShuffleConfig
 
-__all__ = ["Inputs", "TrainingInput", "channels"]
+__all__ = ["Inputs", "TrainingInput", "channels", "split_s3_uri"]
+
+#: SageMaker's limits.
+MAX_CHANNELS = 20
+_CHANNEL_NAME = re.compile(r"[A-Za-z0-9.\-_]{1,64}")
+
+_FORMS = "'s3://bucket/prefix', or 'file:///path', which is uploaded for you"
+
+
+def _one_of(*allowed: str | None) -> Any:
+    """An attrs validator that names the values there are."""
+
+    def validate(owner: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if value not in allowed:
+            raise InputError(
+                f"{type(owner).__name__}: {attribute.name} is {value!r}; "
+                f"it must be one of {', '.join(map(repr, allowed))}"
+            )
+
+    return validate
 
 
 @attrs.frozen
@@ -29,22 +51,45 @@ class TrainingInput:
         input_mode: ``File``, ``Pipe`` or ``FastFile``; None for the estimator's.
         shuffle_seed: shuffles the objects' order by this seed.
         attribute_names: what to read of an augmented manifest.
+
+    Raises:
+        InputError: an attribute has a value that SageMaker does not know.
     """
 
     s3_data: str
     distribution: Literal["FullyReplicated", "ShardedByS3Key"] = attrs.field(
-        default="FullyReplicated", kw_only=True
+        default="FullyReplicated",
+        kw_only=True,
+        validator=_one_of("FullyReplicated", "ShardedByS3Key"),
     )
     content_type: str | None = attrs.field(default=None, kw_only=True)
-    compression: str | None = attrs.field(default=None, kw_only=True)
-    record_wrapping: str | None = attrs.field(default=None, kw_only=True)
-    s3_data_type: str = attrs.field(default="S3Prefix", kw_only=True)
-    input_mode: str | None = attrs.field(default=None, kw_only=True)
+    compression: str | None = attrs.field(
+        default=None, kw_only=True, validator=_one_of(None, "None", "Gzip")
+    )
+    record_wrapping: str | None = attrs.field(
+        default=None, kw_only=True, validator=_one_of(None, "None", "RecordIO")
+    )
+    s3_data_type: str = attrs.field(
+        default="S3Prefix",
+        kw_only=True,
+        validator=_one_of("S3Prefix", "ManifestFile", "AugmentedManifestFile"),
+    )
+    input_mode: str | None = attrs.field(
+        default=None, kw_only=True, validator=_one_of(None, "File", "Pipe", "FastFile")
+    )
     shuffle_seed: int | None = attrs.field(default=None, kw_only=True)
-    attribute_names: tuple[str, ...] | None = attrs.field(default=None, kw_only=True)
+    attribute_names: tuple[str, ...] | None = attrs.field(
+        default=None, kw_only=True, converter=attrs.converters.optional(tuple)
+    )
 
 
 Inputs = str | TrainingInput | Mapping[str, str | TrainingInput] | None
+
+
+def split_s3_uri(uri: str) -> tuple[str, str] | None:
+    """Bucket and key of ``s3://bucket/key``; None for what is no S3 URI."""
+    match = re.fullmatch(r"s3://([^/]+)/?(.*)", uri, re.DOTALL)
+    return (match[1], match[2]) if match else None
 
 
 def channels(
@@ -66,15 +111,22 @@ def channels(
     named = inputs if isinstance(inputs, Mapping) else {default_channel: inputs}
     if not named:
         raise InputError("inputs is an empty dict; name a channel, or pass None for a job without")
+    if len(named) > MAX_CHANNELS:
+        raise InputError(f"{len(named)} channels are given, SageMaker takes {MAX_CHANNELS}")
     return tuple(_channel(name, value, upload) for name, value in named.items())
 
 
 def _channel(name: str, value: str | TrainingInput, upload: Callable[[Path, str], str]) -> Channel:
+    if not isinstance(name, str) or not _CHANNEL_NAME.fullmatch(name):
+        raise InputError(
+            f"channel {name!r}: a channel's name has 1 to 64 letters, digits, dots, hyphens and "
+            "underscores"
+        )
     data = TrainingInput(value) if isinstance(value, str) else value
     if not isinstance(data, TrainingInput):
         raise InputError(
-            f"channel {name!r}: a {type(value).__name__} is no data; give an s3:// or file:// URI "
-            "or a TrainingInput"
+            f"channel {name!r}: a {type(value).__name__} is no data; give {_FORMS}, or a "
+            "TrainingInput"
         )
     return Channel(
         channel_name=name,
@@ -94,26 +146,34 @@ def _channel(name: str, value: str | TrainingInput, upload: Callable[[Path, str]
     )
 
 
-def _s3_uri(name: str, uri: str, upload: Callable[[Path, str], str]) -> str:
+def _s3_uri(channel: str, uri: str, upload: Callable[[Path, str], str]) -> str:
     if not isinstance(uri, str):
-        raise InputError(
-            f"channel {name!r}: a {type(uri).__name__} is no URI; give 's3://bucket/prefix', or "
-            "'file:///path', which is uploaded for you"
-        )
-    parts = urlsplit(uri)
-    if parts.scheme == "s3" and parts.netloc:
+        raise InputError(f"channel {channel!r}: a {type(uri).__name__} is no URI; give {_FORMS}")
+    if split_s3_uri(uri):
         return uri
-    if parts.scheme == "file":
-        path = Path(unquote(parts.netloc + parts.path))
-        if not path.exists():
-            raise InputError(f"channel {name!r}: {uri} names {path}, which does not exist")
-        return upload(path, name)
-    hint = "'s3://bucket/prefix', or 'file:///path', which is uploaded for you"
-    if parts.scheme == "s3":
-        raise InputError(f"channel {name!r}: {uri!r} names no bucket; give {hint}")
-    if not parts.scheme and Path(uri).exists():
+    scheme, colon, rest = uri.partition(":")
+    if colon and scheme == "file":
+        return upload(_local_path(channel, uri, rest), channel)
+    if colon and scheme == "s3":
+        raise InputError(f"channel {channel!r}: {uri!r} names no bucket; give {_FORMS}")
+    path = os.path.expanduser(uri)
+    if os.path.exists(path):
+        as_uri = Path(path).resolve().as_uri()
         raise InputError(
-            f"channel {name!r}: {uri!r} is a local path; give it as {Path(uri).resolve().as_uri()!r}"
-            ", or upload it with session.upload_data(path)"
+            f"channel {channel!r}: {uri!r} is a local path; give it as {as_uri!r}, or upload it "
+            "with session.upload_data(path)"
         )
-    raise InputError(f"channel {name!r}: {uri!r} is neither an S3 nor a file URI; give {hint}")
+    raise InputError(f"channel {channel!r}: {uri!r} is neither an S3 nor a file URI; give {_FORMS}")
+
+
+def _local_path(channel: str, uri: str, rest: str) -> Path:
+    """The path that a file URI names; ``file://data`` and ``file://~/data`` are taken as meant."""
+    text = unquote(rest.removeprefix("//"))
+    if not text:
+        raise InputError(f"channel {channel!r}: {uri!r} names no path; give {_FORMS}")
+    path = Path(os.path.expanduser(text))
+    try:
+        check_holds_data(path)
+    except InputError as error:
+        raise InputError(f"channel {channel!r}: {uri!r}: {error}") from None
+    return path

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import time
-import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sm_core.backends import Polling
 from sm_core.clients import translated_errors
-from sm_core.errors import TrainingJobFailed
+from sm_core.errors import RequestError, TrainingJobFailed
 from sm_core.logs import TRAINING_GROUP, LogTail, WaitView
+from sm_core.notices import warn_user
+from sm_core.requests import TrainingJobRequest, to_aws
 
 if TYPE_CHECKING:
     from sm_core.session import Session
@@ -45,6 +46,17 @@ class TrainingJob:
         self.name = name
         self._session = session
 
+    @classmethod
+    def start(cls, request: TrainingJobRequest, session: Session) -> TrainingJob:
+        """Submit a training job; returns at once.
+
+        Raises:
+            RequestError: the service refused it.
+        """
+        with translated_errors():
+            session.sagemaker_client.create_training_job(**to_aws(request))
+        return cls(request.training_job_name, session)
+
     def __repr__(self) -> str:
         return f"TrainingJob({self.name!r})"
 
@@ -72,44 +84,47 @@ class TrainingJob:
         Raises:
             TrainingJobFailed: the job ended as Failed.
         """
-        try:
-            with WaitView(f"training job {self.name}", quiet=not logs) as view:
-                description, tail = self._follow(view)
-        except KeyboardInterrupt:
-            WaitView(self.name).step(
-                f"Training job {self.name} goes on without you. To stop it: "
-                f"TrainingJob({self.name!r}, session).stop()"
+        with WaitView(f"training job {self.name}", quiet=not logs) as view:
+            lines = _Lines(
+                LogTail(self._session.client("logs"), TRAINING_GROUP, f"{self.name}/"), view
             )
-            raise
-        self._judge(description, tail)
+            try:
+                description = self._follow(view, lines, logs=logs)
+            except KeyboardInterrupt:
+                view.notice(
+                    f"Training job {self.name} goes on without you. To wait for it again: "
+                    "estimator.latest_training_job.wait(); to stop it: "
+                    "estimator.latest_training_job.stop()"
+                )
+                raise
+        self._judge(description, lines.tail)
         return description
 
-    def _follow(self, view: WaitView) -> tuple[Mapping[str, Any], deque[str]]:
+    def _follow(self, view: WaitView, lines: _Lines, *, logs: bool) -> Mapping[str, Any]:
         polling = self._session.backend.polling
-        log = LogTail(self._session.client("logs"), TRAINING_GROUP, f"{self.name}/")
-        tail: deque[str] = deque(maxlen=TAIL)
         shown: tuple[int, str] = (0, "")
         pauses = intervals(polling)
         while True:
             description = self.describe()
             before = shown
             shown = _show_transitions(description, view, shown)
-            fresh = _show_lines(log, view, tail)
+            fresh = logs and lines.show()
             if description["TrainingJobStatus"] in TERMINAL:
                 break
             if fresh or shown != before:
                 pauses = intervals(polling)
             time.sleep(next(pauses))
-        # CloudWatch may deliver the last lines after the job's last status.
-        time.sleep(polling.first)
-        _show_lines(log, view, tail)
-        return description, tail
+        if logs or description["TrainingJobStatus"] == "Failed":
+            # CloudWatch may deliver the last lines after the job's last status.
+            time.sleep(polling.first)
+            lines.show()
+        return description
 
-    def _judge(self, description: Mapping[str, Any], tail: deque[str]) -> None:
+    def _judge(self, description: Mapping[str, Any], tail: Sequence[str]) -> None:
         status = description["TrainingJobStatus"]
         reason = description.get("FailureReason", "")
         if status == "Failed":
-            found = re.search(r"ExitCode:?\s+(-?\d+)", reason)
+            found = re.search(r"exit ?code:? *(-?\d+)", reason, re.IGNORECASE)
             raise TrainingJobFailed(
                 self.name,
                 failure_reason=reason or "the service gives no reason",
@@ -119,11 +134,38 @@ class TrainingJob:
         if status == "Stopped":
             secondary = description.get("SecondaryStatus", "Stopped")
             why = f": {reason}" if reason else ""
-            warnings.warn(
+            warn_user(
                 f"training job {self.name} was stopped ({secondary}){why}; "
-                "its model is what had been saved by then",
-                stacklevel=4,
+                "its model is what had been saved by then"
             )
+
+
+class _Lines:
+    """A job's log lines as they come: shown, and the last ones kept."""
+
+    def __init__(self, log: LogTail, view: WaitView) -> None:
+        self._log = log
+        self._view = view
+        self._readable = True
+        self.tail: deque[str] = deque(maxlen=TAIL)
+
+    def show(self) -> bool:
+        """Show what is new; True if anything is.
+
+        Where logs may not be read, say so once: the job's outcome matters more than its lines.
+        """
+        fresh = False
+        if not self._readable:
+            return fresh
+        try:
+            for line in self._log.new_lines():
+                self._view.line(line)
+                self.tail.append(line.text)
+                fresh = True
+        except RequestError as error:
+            self._readable = False
+            self._view.notice(f"The job's log lines cannot be read: {error}")
+        return fresh
 
 
 def _show_transitions(
@@ -140,13 +182,3 @@ def _show_transitions(
         view.step(f"{stamp} {transition['Status']} - {text}")
         count, message = number, text
     return count, message
-
-
-def _show_lines(log: LogTail, view: WaitView, tail: deque[str]) -> bool:
-    fresh = False
-    with translated_errors():
-        for line in log.new_lines():
-            view.line(line)
-            tail.append(line.text)
-            fresh = True
-    return fresh

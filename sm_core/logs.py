@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 import attrs
-from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
+
+from sm_core.clients import translated_errors
+from sm_core.errors import RequestError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,7 +32,7 @@ class LogLine:
     """One line.
 
     Attributes:
-        source: the stream's short name, a job's host (``algo-1``).
+        source: a job's host (``algo-1``); an endpoint's variant and instance.
         text: the line without its end.
         timestamp: milliseconds since the epoch.
     """
@@ -55,7 +58,11 @@ class LogTail:
         self._tokens: dict[str, str | None] = {}
 
     def new_lines(self) -> Iterator[LogLine]:
-        """The lines that came since the last call, stream by stream."""
+        """The lines that came since the last call, stream by stream.
+
+        Raises:
+            RequestError: they cannot be read.
+        """
         for stream in self._streams():
             yield from self._read(stream)
 
@@ -64,19 +71,20 @@ class LogTail:
         if self._prefix:
             request["logStreamNamePrefix"] = self._prefix
         try:
-            pages = self._client.get_paginator("describe_log_streams").paginate(**request)
-            return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
-        except ClientError as error:
+            with translated_errors():
+                pages = self._client.get_paginator("describe_log_streams").paginate(**request)
+                return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+        except RequestError as error:
             # The group appears when the first line is written.
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            if error.code == "ResourceNotFoundException":
                 return []
             raise
 
     def _read(self, stream: str) -> Iterator[LogLine]:
-        source = stream.removeprefix(self._prefix).partition("/")[0]
-        # ``algo-1-1511395200``: the host and the second it began to log.
-        host, _, began = source.rpartition("-")
-        source = host if host and began.isdigit() and len(began) > 3 else source
+        source = stream.removeprefix(self._prefix)
+        if self._prefix:
+            # ``algo-1-1511395200``: the host and the second it began to log.
+            source = re.sub(r"-\d{9,}$", "", source)
         while True:
             token = self._tokens.get(stream)
             request: dict[str, Any] = {
@@ -86,7 +94,8 @@ class LogTail:
             }
             if token is not None:
                 request["nextToken"] = token
-            page = self._client.get_log_events(**request)
+            with translated_errors():
+                page = self._client.get_log_events(**request)
             for event in page["events"]:
                 yield LogLine(source, event["message"].rstrip("\n"), event["timestamp"])
             self._tokens[stream] = page["nextForwardToken"]
@@ -126,6 +135,12 @@ class WaitView:
     ) -> None:
         if self._status is not None:
             self._status.stop()
+
+    def notice(self, text: str) -> None:
+        """Show something that a user must know, even if all else is not shown."""
+        quiet, self._console.quiet = self._console.quiet, False
+        self._console.print(Text(text, style="bold"))
+        self._console.quiet = quiet
 
     def step(self, text: str) -> None:
         """Show that something moved on: a line, and the text beside the clock."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from sm_core.declarations import MODEL, MODEL_ALIASES, ModelOptions
 from sm_core.endpoints import deploy
+from sm_core.errors import ConfigurationError
 from sm_core.frameworks import Framework, get_framework
 from sm_core.images import ImageRequest, resolve_image
-from sm_core.naming import base_name, unique_name
-from sm_core.options import REQUIRED, Option, bind, signature
+from sm_core.inputs import split_s3_uri
+from sm_core.naming import base_name, check_name, unique_name
+from sm_core.options import DeclaredSignature, Option, bind
 from sm_core.predictor import Predictor
 from sm_core.preparation import DryPreparation, Preparation
 from sm_core.requests import (
@@ -18,63 +20,27 @@ from sm_core.requests import (
     EndpointConfigRequest,
     ModelRequest,
     ProductionVariant,
-    Tag,
     framework_of_calls,
-    shape_request,
+    shown_request,
+    tags_of,
     to_aws,
 )
-from sm_core.session import Session, backend_for_instance_type
+from sm_core.session import Session, session_for
 from sm_core.source import Source
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["Model", "ModelOptions", "container_def", "production_variant"]
+__all__ = ["Model", "ModelOptions", "container_def", "deployment", "production_variant"]
 
-#: Options of every model.
-OPTIONS = (
-    Option("model_data", "str", "S3 URI of the model's .tar.gz", default=REQUIRED),
-    Option("role", "str | None", "IAM role, name or ARN, that the endpoint assumes"),
-    Option("image", "str | None", "image URI; None for the framework's"),
-    Option("entry_point", "str | None", "Python file with the serving functions"),
-    Option("source_dir", "str | None", "folder, or s3:// archive, that holds the entry point"),
-    Option("env", "Mapping[str, str] | None", "variables of the container"),
-    Option("name", "str | None", "the model's name; None for a new one on each deploy"),
-    Option("predictor_cls", "Callable | None", "makes the predictor of (endpoint name, session)"),
-    Option("py_version", "str | None", "Python version of the image"),
-    Option("framework_version", "str | None", "framework version of the image"),
-    Option("container_log_level", "int", "log level in the container", default=logging.INFO),
-    Option("enable_cloudwatch_metrics", "bool", "send the container's metrics", default=False),
-    Option("code_location", "str | None", "bucket, or s3:// prefix, for the code"),
-    Option("model_server_workers", "int | None", "worker processes; None for one per CPU"),
-    Option("tags", "Mapping[str, str] | None", "tags of all that is created"),
-    Option("sagemaker_session", "Session | None", "whose account; None for a new Session"),
+_DEPLOYMENT = (
+    Option("initial_instance_count", "int", "instances to start", default=1),
+    Option("instance_type", "str | None", "of each"),
 )
-
-_ALIASES = {"image_uri": "image", "image_name": "image"}
-
-
-class ModelOptions(TypedDict, total=False):
-    """Keyword arguments of `Model` and its subclasses; meanings stand beside `OPTIONS`."""
-
-    model_data: str
-    role: str | None
-    image: str | None
-    image_uri: str | None
-    image_name: str | None
-    entry_point: str | None
-    source_dir: str | None
-    env: Mapping[str, str] | None
-    name: str | None
-    predictor_cls: Callable[[str, Session], Any] | None
-    py_version: str | None
-    framework_version: str | None
-    container_log_level: int
-    enable_cloudwatch_metrics: bool
-    code_location: str | None
-    model_server_workers: int | None
-    tags: Mapping[str, str] | None
-    sagemaker_session: Session | None
+_DEPLOYMENT_ALIASES = {
+    "min_instances": "initial_instance_count",
+    "deploy_instance_type": "instance_type",
+}
 
 
 def container_def(
@@ -106,11 +72,21 @@ def production_variant(
     )
 
 
-def session_for(session: Session | None, instance_type: str | None) -> Session:
-    """The user's Session, or a new one on the back end that `instance_type` belongs to."""
-    if session is not None:
-        return session
-    return Session(backend=backend_for_instance_type(instance_type) if instance_type else None)
+def deployment(
+    initial_instance_count: int | None, instance_type: str | None, aliases: Mapping[str, Any]
+) -> tuple[int, str]:
+    """Instance count and type of a deployment, from either spelling.
+
+    Raises:
+        TypeError: an argument is unknown, given in both spellings, or missing.
+    """
+    primary = {"initial_instance_count": initial_instance_count, "instance_type": instance_type}
+    given: dict[str, Any] = {name: value for name, value in primary.items() if value is not None}
+    given.update(aliases)
+    bound = bind("deploy", _DEPLOYMENT, (), (), given, aliases=_DEPLOYMENT_ALIASES)
+    if bound["instance_type"] is None:
+        raise TypeError("deploy needs instance_type, for example 'ml.c5.xlarge'")
+    return bound["initial_instance_count"], bound["instance_type"]
 
 
 class Model:
@@ -137,17 +113,22 @@ class Model:
     model_server_workers: int | None
     tags: Mapping[str, str] | None
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.__signature__ = signature(cls.positional, OPTIONS)  # type: ignore[attr-defined]  # read by inspect
+    __signature__ = DeclaredSignature()
+
+    @classmethod
+    def declared_options(cls) -> tuple[Option, ...]:
+        """The options of this class, for ``help()``."""
+        return MODEL
 
     def __init__(self, *args: Any, **options: Unpack[ModelOptions]) -> None:
-        """See `OPTIONS` for the options; `positional` may be given by position.
+        """See `sm_core.declarations` for the options; `positional` may be given by position.
 
         Raises:
             TypeError: an option is unknown, missing or given twice.
         """
-        bound = bind(type(self).__name__, OPTIONS, self.positional, args, options, aliases=_ALIASES)
+        bound = bind(
+            type(self).__name__, MODEL, self.positional, args, options, aliases=MODEL_ALIASES
+        )
         self._session: Session | None = bound.pop("sagemaker_session")
         for name, value in bound.items():
             setattr(self, name, value)
@@ -155,7 +136,9 @@ class Model:
             get_framework(self.framework_name) if self.framework_name else None
         )
         if self.framework is None and self.image is None:
-            raise TypeError("Model needs image, or a framework's own class such as MXNetModel")
+            raise TypeError(
+                f"{type(self).__name__} needs image, or a framework's own class such as MXNetModel"
+            )
         self._source = (
             Source.locate(self.entry_point, self.source_dir) if self.entry_point else None
         )
@@ -168,35 +151,29 @@ class Model:
         return self._session
 
     def serving_image(self, instance_type: str) -> str:
-        """The image that serves on `instance_type`."""
-        if self.image is not None:
-            return self.image
-        assert self.framework is not None
-        return resolve_image(
-            ImageRequest(
-                framework=self.framework.name,
-                region=self.sagemaker_session.region,
-                instance_type=instance_type,
-                scope="inference",
-                version=self.framework_version,
-                default_version=self.framework.default_version,
-                py_version=self.py_version,
-            )
-        )
+        """The image that serves on `instance_type`.
+
+        Raises:
+            ImageError: none fits version, Python version, region and instance type.
+        """
+        session = session_for(self._session, instance_type)
+        return self._image(session, _in_requests(session, instance_type))
 
     def deploy(
         self,
-        initial_instance_count: int = 1,
+        initial_instance_count: int | None = None,
         instance_type: str | None = None,
         *,
         endpoint_name: str | None = None,
         wait: bool = True,
+        **aliases: Any,
     ) -> Any:
         """Create model, endpoint configuration and endpoint, all or nothing.
 
         Args:
-            initial_instance_count: instances to start.
-            instance_type: of each, ``ml.<family>.<size>`` or one of the back end's own.
+            initial_instance_count: instances to start, 1 if absent; also ``min_instances``.
+            instance_type: of each, ``ml.<family>.<size>`` or one of the back end's own; also
+                ``deploy_instance_type``.
             endpoint_name: None for the model's name.
             wait: block until the endpoint is in service.
 
@@ -205,53 +182,67 @@ class Model:
 
         Raises:
             EndpointFailed: the endpoint did not come into service; nothing is left of it.
+            ConfigurationError: the requests could not be made.
         """
-        if instance_type is None:
-            raise TypeError("deploy needs instance_type, for example 'ml.c5.xlarge'")
-        self._session = session_for(self._session, instance_type)
-        session = self._session
-        instance_type = session.backend.instance_types.get(instance_type, instance_type)
-        with framework_of_calls(self.framework.name if self.framework else None):
-            model = self._request(Preparation(session), instance_type)
-        config = EndpointConfigRequest(
-            endpoint_config_name=endpoint_name or model.model_name,
-            production_variants=(
-                ProductionVariant(
-                    variant_name="AllTraffic",
-                    model_name=model.model_name,
-                    instance_type=instance_type,
-                    initial_instance_count=initial_instance_count,
+        count, kind = deployment(initial_instance_count, instance_type, aliases)
+        session = session_for(self._session, kind)
+        kind = _in_requests(session, kind)
+        framework = self.framework.name if self.framework else None
+        preparation = Preparation(session)
+        with framework_of_calls(framework):
+            model = self._request(preparation, kind)
+            config = EndpointConfigRequest(
+                endpoint_config_name=check_name("endpoint_name", endpoint_name or model.model_name),
+                production_variants=(
+                    ProductionVariant(
+                        variant_name="AllTraffic",
+                        model_name=model.model_name,
+                        instance_type=kind,
+                        initial_instance_count=count,
+                    ),
                 ),
-            ),
-            tags=_tags(self.tags),
-        )
-        endpoint = deploy(
-            session,
-            model=model,
-            config=config,
-            framework=self.framework.name if self.framework else None,
-            wait=wait,
-        )
+                tags=model.tags,
+            )
+            preparation.carry_out("CreateModel", to_aws(model))
+        endpoint = deploy(session, model=model, config=config, framework=framework, wait=wait)
         return self._predictor(endpoint.name, session)
 
     def model_request(self, instance_type: str) -> dict[str, Any]:
-        """The CreateModel request that ``deploy`` would send; calls nothing."""
+        """The CreateModel request that ``deploy`` would send; calls nothing.
+
+        Raises:
+            ConfigurationError: only the account could tell something; says what to give in full.
+        """
         session = session_for(self._session, instance_type)
-        instance_type = session.backend.instance_types.get(instance_type, instance_type)
+        preparation = DryPreparation(session, self.role)
         with framework_of_calls(self.framework.name if self.framework else None):
-            request = to_aws(self._request(DryPreparation(session, self.role), instance_type))
-            amended = shape_request(
-                request,
-                service="sagemaker",
-                operation="CreateModel",
-                backend=session.backend.name,
-                sending=False,
+            request = self._request(preparation, _in_requests(session, instance_type))
+            return shown_request(request, operation="CreateModel", backend=session.backend.name)
+
+    def _image(self, session: Session, instance_type: str) -> str:
+        if self.image is not None:
+            return self.image
+        assert self.framework is not None
+        return resolve_image(
+            ImageRequest(
+                framework=self.framework.name,
+                region=session.region,
+                instance_type=instance_type,
+                scope="inference",
+                version=self.framework_version,
+                default_version=self.framework.default_version,
+                py_version=self.py_version,
             )
-        return request if amended is None else amended
+        )
 
     def _request(self, preparation: Preparation, instance_type: str) -> ModelRequest:
-        image = self.serving_image(instance_type)
-        name = self.name or unique_name(base_name(image))
+        if split_s3_uri(self.model_data) is None:
+            raise ConfigurationError(
+                f"model_data {self.model_data!r} is not of the form 's3://bucket/key'; "
+                "session.upload_data(path) uploads a local archive"
+            )
+        image = self._image(preparation.session, instance_type)
+        name = check_name("name", self.name or unique_name(base_name(image)))
         environment = dict(self.env or {})
         if self.framework is not None or self._source is not None:
             environment = {**self._toolkit_variables(preparation, name), **environment}
@@ -261,7 +252,7 @@ class Model:
                 image=image, model_data_url=self.model_data, environment=environment
             ),
             execution_role_arn=preparation.role_arn(self.role),
-            tags=_tags(self.tags),
+            tags=tags_of(self.tags),
         )
 
     def _toolkit_variables(self, preparation: Preparation, name: str) -> dict[str, str]:
@@ -269,7 +260,7 @@ class Model:
         variables = {
             "SAGEMAKER_CONTAINER_LOG_LEVEL": str(self.container_log_level),
             "SAGEMAKER_ENABLE_CLOUDWATCH_METRICS": str(self.enable_cloudwatch_metrics).lower(),
-            "SAGEMAKER_REGION": self.sagemaker_session.region,
+            "SAGEMAKER_REGION": preparation.session.region,
         }
         if self._source is not None:
             variables["SAGEMAKER_PROGRAM"] = self._source.program
@@ -288,10 +279,6 @@ class Model:
         return Predictor(endpoint_name, session)
 
 
-Model.__signature__ = signature(Model.positional, OPTIONS)  # type: ignore[attr-defined]  # read by inspect
-
-
-def _tags(tags: Mapping[str, str] | None) -> tuple[Tag, ...] | None:
-    if not tags:
-        return None
-    return tuple(Tag(key=key, value=value) for key, value in tags.items())
+def _in_requests(session: Session, instance_type: str) -> str:
+    """The instance type as a request names it."""
+    return session.backend.instance_types.get(instance_type, instance_type)

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["ALIASES", "REQUIRED", "Option", "bind", "signature"]
+__all__ = ["ALIASES", "REQUIRED", "DeclaredSignature", "Option", "bind", "signature"]
 
 #: Later spellings that today's users type, and the primary names they stand for.
 ALIASES: Mapping[str, str] = {
@@ -25,7 +25,7 @@ class _Required:
     """Marks an option that has no default."""
 
     def __repr__(self) -> str:
-        return "<required>"
+        return "required"
 
 
 REQUIRED: Any = _Required()
@@ -109,31 +109,35 @@ def _twice(owner: str, name: str, first: str, second: str) -> str:
     return f"{owner} got {first!r} and {second!r}, two spellings of one option; give one"
 
 
-def signature(
-    positional: Sequence[str], declared: Sequence[Option], *, leading: Sequence[str] = ()
-) -> inspect.Signature:
+def signature(positional: Sequence[str], declared: Sequence[Option]) -> inspect.Signature:
     """The signature that ``help()`` and notebooks show for a class with these options."""
     by_name = {option.name: option for option in declared}
-    positional = [name for name in positional if name in by_name]
-    rest = sorted(set(by_name) - set(positional))
-
-    def parameter(name: str, kind: Any) -> inspect.Parameter:
-        option = by_name[name]
-        default = inspect.Parameter.empty if option.default is REQUIRED else option.default
-        return inspect.Parameter(name, kind, default=default, annotation=option.type)
-
-    # A required parameter may not follow one with a default unless it is keyword-only.
     first: list[inspect.Parameter] = []
     for name in positional:
-        entry = parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        entry = _parameter(by_name[name], inspect.Parameter.POSITIONAL_OR_KEYWORD)
         after_default = bool(first) and first[-1].default is not inspect.Parameter.empty
         if after_default and entry.default is inspect.Parameter.empty:
-            entry = entry.replace(default=None)
+            # Python knows no required parameter behind one with a default.
+            entry = entry.replace(default=REQUIRED)
         first.append(entry)
-    return inspect.Signature(
-        [
-            *(inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in leading),
-            *first,
-            *(parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in rest),
-        ]
-    )
+    rest = [
+        _parameter(by_name[name], inspect.Parameter.KEYWORD_ONLY)
+        for name in sorted(set(by_name) - set(positional))
+    ]
+    return inspect.Signature([*first, *rest])
+
+
+def _parameter(option: Option, kind: Any) -> inspect.Parameter:
+    default = inspect.Parameter.empty if option.default is REQUIRED else option.default
+    return inspect.Parameter(option.name, kind, default=default, annotation=option.type)
+
+
+class DeclaredSignature:
+    """Gives a class and its subclasses a ``__signature__`` when somebody looks at it.
+
+    The class has ``positional``, names of options that may be given by position, and a class method
+    ``declared_options()``.
+    """
+
+    def __get__(self, instance: object, owner: Any) -> inspect.Signature:
+        return signature(owner.positional, owner.declared_options())

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal, cast
-
-from botocore.exceptions import ClientError
 
 from sm_core.clients import translated_errors
 from sm_core.codecs import (
     Body,
-    Deserializer,
-    Serializer,
     bytes_deserializer,
     codec_for,
     decode_by_content_type,
 )
 from sm_core.endpoints import Endpoint
-from sm_core.errors import CodecError, RequestError
+from sm_core.errors import CodecError, SMError
 from sm_core.frameworks import get_framework
 from sm_core.session import Session
 
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Predictor"]
+
+logger = logging.getLogger(__name__)
 
 
 class Predictor:
@@ -43,8 +43,8 @@ class Predictor:
         endpoint: str,
         sagemaker_session: Session | None = None,
         *,
-        serializer: Serializer | None = None,
-        deserializer: Deserializer | Literal["auto"] | None = None,
+        serializer: Callable[[Any], Body] | None = None,
+        deserializer: Callable[[IO[bytes], str], Any] | Literal["auto"] | None = None,
         content_type: str | None = None,
         accept: str | None = None,
     ) -> None:
@@ -52,8 +52,9 @@ class Predictor:
         Args:
             endpoint: the endpoint's name.
             sagemaker_session: whose; None for a new Session.
-            serializer: makes request bodies.
-            deserializer: makes values of responses; ``"auto"`` goes by the response's type.
+            serializer: makes request bodies; a `Serializer`, or any function of the payload.
+            deserializer: makes values of responses; a `Deserializer`, any function of body and
+                content type, or ``"auto"`` to go by the response's content type.
             content_type: what to declare requests as; None for the serializer's.
             accept: content type to ask for; None for the deserializer's.
         """
@@ -65,10 +66,10 @@ class Predictor:
             if deserializer is None:
                 deserializer, accept = "auto", accept or framework.accept
         self.serializer = serializer
-        self.deserializer: Deserializer | Literal["auto"] = deserializer or bytes_deserializer
-        self.content_type = content_type or (serializer.content_type if serializer else None)
-        wanted = None if self.deserializer == "auto" else self.deserializer.accept
-        self.accept = accept or wanted
+        self.deserializer = deserializer or bytes_deserializer
+        # A plain function declares no content type.
+        self.content_type: str | None = content_type or getattr(serializer, "content_type", None)
+        self.accept: str | None = accept or getattr(self.deserializer, "accept", None)
 
     @property
     def name(self) -> str:
@@ -97,15 +98,13 @@ class Predictor:
         if self.accept is not None:
             request["Accept"] = self.accept
         client = self.sagemaker_session.sagemaker_runtime_client
-        with translated_errors():
-            try:
-                response = client.invoke_endpoint(**request)
-            except ClientError as error:
-                raise _own_words(error, self.endpoint) from error
-        stream, content_type = response["Body"], response.get("ContentType", "")
-        if self.deserializer == "auto":
-            return decode_by_content_type(stream, content_type)
-        return self.deserializer(stream, content_type)
+        # The answer is read while it is decoded, so that decoding may fail like the call.
+        with translated_errors(f"endpoint {self.endpoint}"):
+            response = client.invoke_endpoint(**request)
+            stream, content_type = response["Body"], response.get("ContentType", "")
+            if self.deserializer == "auto":
+                return decode_by_content_type(stream, content_type)
+            return self.deserializer(stream, content_type)
 
     def delete(self) -> None:
         """Delete the endpoint, its configuration and its models."""
@@ -120,7 +119,13 @@ class Predictor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.delete()
+        try:
+            self.delete()
+        except SMError as failure:
+            if error is None:
+                raise
+            # What went wrong inside the ``with`` block is the error to see.
+            logger.warning("endpoint %s could not be deleted: %s", self.endpoint, failure)
 
     def _body(self, data: Any) -> Body:
         if self.serializer is not None:
@@ -128,27 +133,7 @@ class Predictor:
         if isinstance(data, (bytes, bytearray, str)) or hasattr(data, "read"):
             return cast("bytes | str | IO[bytes]", data)
         raise CodecError(
-            f"without a serializer only bytes, text and files can be sent, not a "
-            f"{type(data).__name__}; give one, for example "
-            "Predictor(…, serializer=sm_core.json_serializer, deserializer=sm_core.json_deserializer)"
+            "without a serializer only bytes, text and files can be sent, not a "
+            f"{type(data).__name__}; give one, for example Predictor(…, "
+            "serializer=sm_core.json_serializer, deserializer=sm_core.json_deserializer)"
         )
-
-
-def _own_words(error: ClientError, endpoint: str) -> RequestError:
-    """The container's own message where it answered with an error."""
-    details: dict[str, Any] = dict(error.response.get("Error", {}))
-    response = cast("dict[str, Any]", error.response)
-    said = response.get("OriginalMessage")
-    code = str(details.get("Code", ""))
-    if said is None:
-        return RequestError(
-            f"InvokeEndpoint: {details.get('Message', '')} ({code})",
-            code=code,
-            operation="InvokeEndpoint",
-        )
-    status = response.get("OriginalStatusCode", "")
-    return RequestError(
-        f"the container of endpoint {endpoint} answered {status}: {said}",
-        code=code,
-        operation="InvokeEndpoint",
-    )

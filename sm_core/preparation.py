@@ -1,17 +1,24 @@
 """What a request needs from an account: the role's ARN, a bucket, a place for code and data.
 
-`Preparation` looks up, creates and uploads; `DryPreparation` answers the same questions without a
-call, for ``training_request()``.
+A `Preparation` looks things up at once, and notes what is to be created and uploaded: that is done
+when the whole request has been built, so that nothing is left behind by a request that is wrong.
+`DryPreparation` answers the same questions without a call, for ``training_request()``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+
+from botocore.validate import ParamValidator
 
 from sm_core.clients import translated_errors
 from sm_core.errors import ConfigurationError
+from sm_core.inputs import split_s3_uri
+from sm_core.naming import default_bucket_name
+from sm_core.uploads import uploaded_uri
 
 if TYPE_CHECKING:
     from sm_core.session import Session
@@ -21,112 +28,130 @@ __all__ = ["DryPreparation", "Preparation"]
 
 
 class Preparation:
-    """Prepares an account for a request, by calls."""
-
-    #: Whether the request is about to be sent.
-    sending = True
+    """Prepares an account for one request, by calls."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        """
+        Args:
+            session: whose account.
+        """
+        self.session = session
+        self._steps: list[Callable[[], object]] = []
+
+    def carry_out(self, operation: str, request: Mapping[str, Any]) -> None:
+        """Create and upload what the answers promised, if the request made of them is valid.
+
+        Args:
+            operation: of SageMaker, that the request is for.
+            request: as it would be sent.
+
+        Raises:
+            ConfigurationError: the request has not the form that the operation takes, a bucket is
+                not the user's to use, or code cannot be read.
+            RequestError: a call was refused.
+        """
+        model = self.session.sagemaker_client.meta.service_model.operation_model(operation)
+        mistakes = ParamValidator().validate(request, model.input_shape)
+        if mistakes.has_errors():
+            raise ConfigurationError(f"{operation}: {mistakes.generate_report()}")
+        for step in self._steps:
+            step()
+        self._steps.clear()
 
     def role_arn(self, role: str | None) -> str:
         """The role's ARN."""
-        return self._session.expand_role(role)
+        return self.session.expand_role(role)
 
     def default_bucket(self) -> str:
-        """The account's default bucket, which exists afterwards."""
-        return self._session.default_bucket()
+        """The account's default bucket."""
+        self._steps.append(self.session.default_bucket)
+        return default_bucket_name(self.session.region, self._account_id())
 
     def output_path(self, output_path: str | None) -> str:
-        """Where the job's results go; the bucket exists afterwards."""
+        """Where the job's results go."""
         if output_path is None:
             return f"s3://{self.default_bucket()}/"
-        bucket = urlsplit(output_path).netloc
-        if not output_path.startswith("s3://") or not bucket:
+        bucket, _ = split_s3_uri(output_path) or ("", "")
+        if not bucket:
             raise ConfigurationError(
                 f"output_path {output_path!r} is not of the form 's3://bucket/prefix'"
             )
-        self._own(bucket)
+        self._steps.append(partial(self.session.ensure_bucket, bucket))
         return output_path
 
     def code_uri(self, source: Source, *, location: str | None, key: str) -> str:
-        """Upload the user's code.
+        """Where the archive of the user's code is.
 
         Args:
             source: the code.
             location: bucket, or ``s3://bucket/prefix``; None for the default bucket.
             key: what follows the prefix.
-
-        Returns:
-            URI of the archive.
         """
         if source.uri is not None:
             return source.uri
-        bucket, prefix = _code_location(location)
-        if bucket is None:
-            bucket = self.default_bucket()
+        if location is None:
+            bucket, prefix = self.default_bucket(), ""
         else:
-            self._own(bucket)
+            bucket, prefix = _code_location(location)
+            self._steps.append(partial(self.session.ensure_bucket, bucket))
         full = f"{prefix}/{key}" if prefix else key
-        self._put(source, bucket, full)
+        self._steps.append(partial(_upload_code, self.session, source, bucket=bucket, key=full))
         return f"s3://{bucket}/{full}"
 
-    def data_uri(self, path: Path, channel: str, job_name: str) -> str:
-        """Upload a channel's local data; returns its S3 URI."""
-        return self._session.upload_data(path, key_prefix=f"{job_name}/input/{channel}")
+    def data_uri(self, path: Path, *, channel: str, job_name: str) -> str:
+        """Where a channel's local data is."""
+        prefix = f"{job_name}/input/{channel}"
+        bucket = self.default_bucket()
+        self._steps.append(partial(self.session.upload_data, path, bucket, key_prefix=prefix))
+        return uploaded_uri(path, bucket=bucket, prefix=prefix)
 
-    def _own(self, bucket: str) -> None:
-        self._session.ensure_bucket(bucket)
-
-    def _put(self, source: Source, bucket: str, key: str) -> None:
-        with translated_errors():
-            self._session.client("s3").put_object(Bucket=bucket, Key=key, Body=source.archive())
+    def _account_id(self) -> str:
+        return self.session.account_id()
 
 
 class DryPreparation(Preparation):
     """Answers without a call; what only the account could tell must be given in full."""
 
-    sending = False
-
     def __init__(self, session: Session, role: str | None) -> None:
+        """
+        Args:
+            session: for its region and back end.
+            role: the request's, whose ARN tells the account.
+        """
         super().__init__(session)
-        self._role = role or session.backend.default_role
+        self._role = role
 
     def role_arn(self, role: str | None) -> str:
-        """The role's ARN, or the given name's in the default role's account."""
-        full = role or self._role
+        """The role's ARN; of a name alone, with the account of the back end's default role.
+
+        Raises:
+            ConfigurationError: only the account could tell.
+        """
+        default = self.session.backend.default_role
+        full = role or default
         if full is not None and full.startswith("arn:"):
             return full
-        default = self._session.backend.default_role
         if full is not None and default is not None:
-            return f"{default.rpartition('/')[0]}/{full}"
+            return f"{default.rpartition('/')[0]}/{full.rpartition('/')[2]}"
         raise ConfigurationError(
             "a request that is only shown cannot look up the role: give role= as a full ARN"
         )
 
-    def default_bucket(self) -> str:
-        """The default bucket's name, by the account in the role's ARN."""
-        account = self.role_arn(self._role).split(":")[4]
-        return f"sagemaker-{self._session.region}-{account}"
-
-    def data_uri(self, path: Path, channel: str, job_name: str) -> str:
-        """Where the data would be."""
-        tail = f"/{path.name}" if path.is_file() else ""
-        return f"s3://{self.default_bucket()}/{job_name}/input/{channel}{tail}"
-
-    def _own(self, bucket: str) -> None:
-        """Leave the bucket alone."""
-
-    def _put(self, source: Source, bucket: str, key: str) -> None:
-        """Upload nothing."""
+    def _account_id(self) -> str:
+        return self.role_arn(self._role).split(":")[4]
 
 
-def _code_location(location: str | None) -> tuple[str | None, str]:
-    if location is None:
-        return None, ""
-    parts = urlsplit(location if "://" in location else f"s3://{location}")
-    if parts.scheme != "s3" or not parts.netloc:
+def _code_location(location: str) -> tuple[str, str]:
+    """Bucket and prefix of ``code_location``."""
+    bucket, prefix = split_s3_uri(location if "://" in location else f"s3://{location}") or ("", "")
+    if not bucket:
         raise ConfigurationError(
             f"code_location {location!r} is neither a bucket's name nor 's3://bucket/prefix'"
         )
-    return parts.netloc, parts.path.strip("/")
+    return bucket, prefix.strip("/")
+
+
+def _upload_code(session: Session, source: Source, *, bucket: str, key: str) -> None:
+    archive = source.archive()
+    with translated_errors():
+        session.client("s3").put_object(Bucket=bucket, Key=key, Body=archive)

@@ -26,6 +26,8 @@ __all__ = [
     "TrainingJobRequest",
     "framework_of_calls",
     "shape_request",
+    "shown_request",
+    "tags_of",
     "to_aws",
 ]
 
@@ -143,7 +145,7 @@ class ModelRequest:
 
 @attrs.frozen(kw_only=True)
 class ProductionVariant:
-    """One variant of an endpoint configuration; ``initial_variant_weight`` is a share of traffic."""
+    """One variant of an endpoint configuration; the weight is its share of the traffic."""
 
     variant_name: str
     model_name: str
@@ -168,6 +170,11 @@ class EndpointRequest:
     endpoint_name: str
     endpoint_config_name: str
     tags: tuple[Tag, ...] | None = None
+
+
+def tags_of(tags: Mapping[str, str] | None) -> tuple[Tag, ...] | None:
+    """A user's tags; None where there are none."""
+    return tuple(Tag(key=key, value=value) for key, value in tags.items()) if tags else None
 
 
 def to_aws(value: Any) -> dict[str, Any]:
@@ -233,7 +240,22 @@ def framework_of_calls(framework: str | None) -> Iterator[None]:
 
 
 #: Operations that neither create nor change anything begin with one of these.
-_READING = ("Describe", "List", "Get", "Head", "Invoke", "Filter", "Search", "Batch", "Assume")
+_READING = (
+    "Assume",
+    "BatchDescribe",
+    "BatchGet",
+    "Decode",
+    "Describe",
+    "Filter",
+    "Get",
+    "Head",
+    "Invoke",
+    "List",
+    "Query",
+    "Search",
+    "Select",
+    "Simulate",
+)
 
 
 def shape_request(
@@ -254,7 +276,19 @@ def shape_request(
         backend=backend,
         sending=sending,
     )
-    amended: dict[str, Any] | None = client_plugins().fold(
-        "sm_request", "request", request, context=context
+    return client_plugins().fold("sm_request", "request", request, context=context)
+
+
+def shown_request(value: Any, *, operation: str, backend: str) -> dict[str, Any]:
+    """The request of a SageMaker operation as it would be sent, for showing it.
+
+    Args:
+        value: an attrs value of this module.
+        operation: that it is for.
+        backend: name of the Session's back end.
+    """
+    request = to_aws(value)
+    amended = shape_request(
+        request, service="sagemaker", operation=operation, backend=backend, sending=False
     )
-    return amended
+    return request if amended is None else amended

@@ -10,28 +10,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sm_core.backends import Backend
-from sm_core.clients import Clients, translated_errors
-from sm_core.errors import (
-    ConfigurationError,
-    InputError,
-    PluginError,
-    RequestError,
-    UnknownBackendError,
-)
-from sm_core.jobs import TrainingJob
-from sm_core.requests import TrainingJobRequest, to_aws
-from sm_core.uploads import upload_tree
+from sm_core.clients import WAYS_OUT, Clients, translated_errors
+from sm_core.errors import ConfigurationError, PluginError, RequestError, UnknownBackendError
+from sm_core.folders import check_holds_data
+from sm_core.naming import default_bucket_name
+from sm_core.uploads import upload_tree, uploaded_uri
 
 if TYPE_CHECKING:
     import boto3
 
-__all__ = ["Session", "backend_for_instance_type"]
+__all__ = ["Session", "session_for"]
 
 #: Chooses the back end where the code does not.
 BACKEND_VARIABLE = "SMCORE_BACKEND"
 
-#: Back ends of this project's own plugins and the distributions that bring them.
+#: Where requests go if nothing says otherwise.
+DEFAULT_BACKEND = "aws"
+
+#: Back ends of this project's own plugins, the distributions that bring them and their instance
+#: types, so that a missing one can be named with the command that installs it.
 _KNOWN_DISTRIBUTIONS = {"local": "sm-local"}
+_KNOWN_INSTANCE_TYPES = {"local": "local", "local_gpu": "local"}
 
 
 class Session:
@@ -58,14 +57,20 @@ class Session:
 
         Raises:
             UnknownBackendError: no installed plugin brings the back end.
+            ConfigurationError: a session or client is given while SMCORE_BACKEND names another
+                back end than AWS, so that it is not clear where requests should go.
         """
-        self.backend: Backend = _backend(backend or os.environ.get(BACKEND_VARIABLE) or "aws")
-        given = {"sagemaker": sagemaker_client, "sagemaker-runtime": sagemaker_runtime_client}
-        self._clients = Clients(
-            self.backend,
-            boto_session=boto_session,
-            given={name: client for name, client in given.items() if client is not None},
-        )
+        clients = {"sagemaker": sagemaker_client, "sagemaker-runtime": sagemaker_runtime_client}
+        given = {name: client for name, client in clients.items() if client is not None}
+        chosen = os.environ.get(BACKEND_VARIABLE) or DEFAULT_BACKEND
+        if backend is None and chosen != DEFAULT_BACKEND and (boto_session or given):
+            raise ConfigurationError(
+                f"{BACKEND_VARIABLE}={chosen} sends requests to the back end {chosen!r}, but this "
+                "Session was given a boto3 session or client of its own: leave that out, unset "
+                "the variable, or say which it is with backend="
+            )
+        self.backend: Backend = _backend(backend or chosen)
+        self._clients = Clients(self.backend, boto_session=boto_session, given=given)
         self._lock = threading.Lock()
         self._account: str | None = None
         self._buckets: set[str] = set()
@@ -110,10 +115,7 @@ class Session:
         """
         region = self._clients.region()
         if region is None:
-            raise ConfigurationError(
-                "no AWS region is configured: set AWS_DEFAULT_REGION, configure a profile, give a "
-                "boto_session of your own, or work on this machine with Session.local()"
-            )
+            raise ConfigurationError(f"no AWS region is configured. {WAYS_OUT}")
         return region
 
     def account_id(self) -> str:
@@ -134,7 +136,8 @@ class Session:
         """The role's full ARN, from its name or ARN.
 
         Raises:
-            ConfigurationError: no role is given and the back end has no default.
+            ConfigurationError: no role is given and the back end has no default, or it cannot be
+                looked up.
         """
         role = role or self.backend.default_role
         if role is None:
@@ -143,8 +146,17 @@ class Session:
             )
         if role.startswith("arn:"):
             return role
-        with translated_errors():
-            return str(self.client("iam").get_role(RoleName=role.rpartition("/")[2])["Role"]["Arn"])
+        try:
+            with translated_errors():
+                answer = self.client("iam").get_role(RoleName=role.rpartition("/")[2])
+        except RequestError as error:
+            if error.code not in ("NoSuchEntity", "AccessDenied", "ValidationError"):
+                raise
+            raise ConfigurationError(
+                f"the role {role!r} cannot be looked up ({error}); check the name, or give the "
+                "role's full ARN"
+            ) from error
+        return str(answer["Role"]["Arn"])
 
     def default_bucket(self) -> str:
         """The bucket ``sagemaker-<region>-<account>``, created if it is not there.
@@ -152,12 +164,18 @@ class Session:
         Raises:
             ConfigurationError: the bucket belongs to somebody else.
         """
-        bucket = f"sagemaker-{self.region}-{self.account_id()}"
-        self.ensure_bucket(bucket)
+        account = self.account_id()
+        bucket = default_bucket_name(self.region, account)
+        self.ensure_bucket(bucket, owner=account)
         return bucket
 
-    def ensure_bucket(self, bucket: str) -> None:
+    def ensure_bucket(self, bucket: str, *, owner: str | None = None) -> None:
         """Create `bucket` in the Session's region unless it exists.
+
+        Args:
+            bucket: its name.
+            owner: account that it must belong to; None for any that lets this one use it. Anybody
+                can create a bucket whose name can be guessed.
 
         Raises:
             ConfigurationError: it belongs to somebody else, or access is denied.
@@ -165,15 +183,15 @@ class Session:
         with self._lock:
             if bucket in self._buckets:
                 return
+        expected = {} if owner is None else {"ExpectedBucketOwner": owner}
         try:
             with translated_errors():
-                self.client("s3").head_bucket(Bucket=bucket)
+                self.client("s3").head_bucket(Bucket=bucket, **expected)
         except RequestError as error:
+            if error.code in ("403", "AccessDenied"):
+                raise _not_yours(bucket, error) from error
             if error.code not in ("404", "NoSuchBucket"):
-                raise ConfigurationError(
-                    f"bucket {bucket!r} is not yours to use ({error}); name another one in "
-                    "output_path= or code_location="
-                ) from error
+                raise
             self._create_bucket(bucket)
         with self._lock:
             self._buckets.add(bucket)
@@ -187,6 +205,8 @@ class Session:
                     Bucket=bucket, **({} if self.region == "us-east-1" else place)
                 )
         except RequestError as error:
+            if error.code in ("BucketAlreadyExists", "AccessDenied"):
+                raise _not_yours(bucket, error) from error
             # Another process was quicker, and the bucket is ours.
             if error.code not in ("BucketAlreadyOwnedByYou", "OperationAborted"):
                 raise
@@ -206,66 +226,88 @@ class Session:
 
         Raises:
             InputError: `path` does not exist, or holds no file.
+            RequestError: the upload was refused.
         """
-        source = Path(path).expanduser()
-        if not source.exists():
-            raise InputError(f"upload_data: {path} does not exist; looked at {source.resolve()}")
+        source = Path(os.path.expanduser(path))
+        check_holds_data(source)
         bucket = bucket or self.default_bucket()
         prefix = key_prefix.strip("/")
         with translated_errors():
             upload_tree(self.client("s3"), source, bucket=bucket, prefix=prefix)
-        parts = (bucket, prefix, source.name if source.is_file() else "")
-        return "s3://" + "/".join(part for part in parts if part)
+        return uploaded_uri(source, bucket=bucket, prefix=prefix)
 
-    def train(self, request: TrainingJobRequest) -> TrainingJob:
-        """Submit a training job; returns at once."""
-        with translated_errors():
-            self.sagemaker_client.create_training_job(**to_aws(request))
-        return TrainingJob(request.training_job_name, self)
+
+def session_for(session: Session | None, instance_type: str | None) -> Session:
+    """The user's Session, or a new one on the back end that `instance_type` belongs to.
+
+    Raises:
+        ConfigurationError: `instance_type` belongs to another back end than the Session's.
+        UnknownBackendError: a plugin that is not installed would know it.
+    """
+    if instance_type is None or (session and instance_type in session.backend.instance_types):
+        return session or Session()
+    wanted = _backend_of(instance_type)
+    if session is None:
+        return Session(backend=wanted)
+    if wanted is not None:
+        raise ConfigurationError(
+            f"instance type {instance_type!r} belongs to the back end {wanted!r}, but the Session "
+            f"is on {session.backend.name!r}: give Session(backend={wanted!r}), or leave "
+            "sagemaker_session out"
+        )
+    return session
+
+
+def _not_yours(bucket: str, error: RequestError) -> ConfigurationError:
+    return ConfigurationError(
+        f"bucket {bucket!r} is not yours to use ({error}); name another one in output_path= or "
+        "code_location="
+    )
 
 
 @cache
-def _backends() -> dict[str, Backend]:
+def _backends() -> dict[str, dict[str, Backend]]:
+    """Back ends by name, and of each name by the plugin that brings it."""
     from sm_core.plugins import client_plugins
 
-    backends: dict[str, Backend] = {}
-    for brought in client_plugins().hook.sm_backends():
-        for backend in brought:
-            if backend.name in backends:
-                raise PluginError(
-                    f"two plugins bring the back end {backend.name!r}; uninstall one of them"
-                )
-            backends[backend.name] = backend
+    backends: dict[str, dict[str, Backend]] = {}
+    for plugin, backend in client_plugins().collect("sm_backends", Backend):
+        backends.setdefault(backend.name, {})[plugin] = backend
     return backends
 
 
 def _backend(name: str) -> Backend:
     backends = _backends()
-    if name in backends:
-        return backends[name]
+    if name not in backends:
+        raise UnknownBackendError(_unknown_backend(name))
+    (backend, *others) = backends[name].values()
+    if others:
+        raise PluginError(
+            f"several plugins bring the back end {name!r}: {', '.join(backends[name])}; "
+            "uninstall all but one of them"
+        )
+    return backend
+
+
+def _unknown_backend(name: str) -> str:
+    from sm_core.plugins import client_plugins
+
     text = f"no installed plugin brings the back end {name!r}"
     distribution = _KNOWN_DISTRIBUTIONS.get(name)
+    broken = [load for load in client_plugins().broken() if load.distribution == distribution]
+    if broken:
+        return f"{text}: {broken[0].describe()}"
     if distribution is not None:
-        from sm_core.plugins import client_plugins
-
-        broken = [load for load in client_plugins().broken() if load.distribution == distribution]
-        if broken:
-            raise UnknownBackendError(f"{text}: {broken[0].describe()}")
-        raise UnknownBackendError(f"{text}; install it with: pip install {distribution}")
-    near = difflib.get_close_matches(name, [*backends, *_KNOWN_DISTRIBUTIONS], n=1)
+        return f"{text}; install it with: pip install {distribution}"
+    names = sorted(_backends())
+    near = difflib.get_close_matches(name, [*names, *_KNOWN_DISTRIBUTIONS], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    raise UnknownBackendError(f"{text}{hint} There are: {', '.join(sorted(backends))}")
+    return f"{text}{hint} There are: {', '.join(names)}"
 
 
-def backend_for_instance_type(instance_type: str) -> str | None:
-    """The back end that alone knows `instance_type`, if there is one.
-
-    Raises:
-        UnknownBackendError: a plugin that is not installed would know it.
-    """
-    for backend in _backends().values():
-        if instance_type in backend.instance_types:
-            return backend.name
-    if instance_type in ("local", "local_gpu"):
-        _backend("local")
-    return None
+def _backend_of(instance_type: str) -> str | None:
+    """The back end that alone knows `instance_type`, if there is one."""
+    for name, brought in _backends().items():
+        if any(instance_type in backend.instance_types for backend in brought.values()):
+            return name
+    return _KNOWN_INSTANCE_TYPES.get(instance_type)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Iterator
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import attrs
 
 from sm_core.errors import SourceError
+from sm_core.folders import files_below
 
 __all__ = ["Source", "SourceFile"]
 
@@ -70,32 +69,28 @@ class Source:
     uri: str | None = None
 
     @classmethod
-    def locate(cls, entry_point: str, source_dir: str | None = None) -> Source:
+    def locate(
+        cls, entry_point: str | os.PathLike[str], source_dir: str | os.PathLike[str] | None = None
+    ) -> Source:
         """Find the code that the user named.
 
         Raises:
             SourceError: the entry point or the folder does not exist, or lies outside.
         """
-        if source_dir is not None and source_dir.startswith("s3://"):
-            return cls(entry_point=entry_point, uri=source_dir)
+        entry_point = os.fspath(entry_point)
         if source_dir is None:
-            script = Path(entry_point).expanduser()
+            script = Path(os.path.expanduser(entry_point))
             if not script.is_file():
                 raise SourceError(_no_script(entry_point, script))
             return cls(entry_point=str(script))
-        folder = Path(source_dir).expanduser()
+        source_dir = os.fspath(source_dir)
+        if source_dir.startswith("s3://"):
+            return cls(entry_point=entry_point, uri=source_dir)
+        folder = Path(os.path.expanduser(source_dir))
         if not folder.is_dir():
             what = "is a file" if folder.exists() else "does not exist"
             raise SourceError(f"source_dir {source_dir!r} {what}; looked at {folder.resolve()}")
-        script = folder / entry_point
-        if not script.is_file():
-            raise SourceError(
-                f"entry_point {entry_point!r} is not in source_dir {source_dir!r}: there is no "
-                f"{script.resolve()}; entry_point is relative to source_dir"
-            )
-        if not script.resolve().is_relative_to(folder.resolve()):
-            raise SourceError(f"entry_point {entry_point!r} leads out of source_dir {source_dir!r}")
-        return cls(entry_point=entry_point, folder=folder)
+        return cls(entry_point=_inside(folder, source_dir, entry_point), folder=folder)
 
     @property
     def program(self) -> str:
@@ -105,28 +100,65 @@ class Source:
         return Path(self.entry_point).as_posix()
 
     def listing(self) -> list[SourceFile]:
-        """The files that would be uploaded, by name; none for code that is in S3 already."""
+        """The files that would be uploaded, by name; none for code that is in S3 already.
+
+        Raises:
+            SourceError: a link in the folder leads nowhere or round in a circle.
+        """
         if self.uri is not None:
             return []
         if self.folder is None:
             return [_file(Path(self.entry_point), self.program)]
-        return sorted(_walk(self.folder, self.folder), key=lambda file: file.name)
+        files = files_below(self.folder, error=SourceError, skip=_excluded)
+        listed = [_file(path, path.relative_to(self.folder).as_posix()) for path in files]
+        return sorted(listed, key=lambda file: file.name)
 
     def archive(self) -> bytes:
-        """The gzipped tar of the listing: the same files make the same bytes."""
+        """The gzipped tar of the listing: the same files make the same bytes.
+
+        Raises:
+            SourceError: as `listing`, or a file cannot be read.
+        """
         tar = io.BytesIO()
         with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for file in self.listing():
                 member = tarfile.TarInfo(file.name)
-                data = file.path.read_bytes()
+                try:
+                    data = file.path.read_bytes()
+                except OSError as error:
+                    raise SourceError(f"cannot read {file.path}: {error.strerror}") from error
                 member.size = len(data)
                 member.mode = 0o755 if file.executable else 0o644
                 archive.addfile(member, io.BytesIO(data))
         return gzip.compress(tar.getvalue(), compresslevel=6, mtime=0)
 
-    def digest(self) -> str:
-        """SHA-256 of the archive, hexadecimal."""
-        return hashlib.sha256(self.archive()).hexdigest()
+
+def _inside(folder: Path, source_dir: str, entry_point: str) -> str:
+    """The entry point's path relative to `folder`.
+
+    By name alone: what a link in the folder leads to is packaged wherever it lies.
+    """
+    path = folder / os.path.expanduser(entry_point)
+    inside = Path(os.path.relpath(path.absolute(), folder.absolute()))
+    if inside.parts[:1] == (os.pardir,):
+        raise SourceError(f"entry_point {entry_point!r} leads out of source_dir {source_dir!r}")
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise SourceError(
+            f"entry_point {entry_point!r} is not in source_dir {source_dir!r}: "
+            f"{path.resolve()} {what}; entry_point is relative to source_dir"
+        )
+    left_out = [part for part in inside.parts if _excluded(part)]
+    if left_out:
+        raise SourceError(
+            f"entry_point {entry_point!r} lies in {left_out[0]!r}, which is never uploaded; "
+            "move the script"
+        )
+    return str(inside)
+
+
+def _excluded(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in EXCLUDED)
 
 
 def _no_script(entry_point: str, script: Path) -> str:
@@ -138,21 +170,6 @@ def _no_script(entry_point: str, script: Path) -> str:
     near = sorted(p.name for p in script.parent.glob("*.py")) if script.parent.is_dir() else []
     beside = f"; Python files there: {', '.join(near[:8])}" if near else ""
     return f"entry_point {entry_point!r} does not exist; looked at {script.resolve()}{beside}"
-
-
-def _walk(folder: Path, root: Path) -> Iterator[SourceFile]:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if any(fnmatch(entry.name, pattern) for pattern in EXCLUDED):
-            continue
-        path = Path(entry.path)
-        if entry.is_dir():
-            if entry.is_symlink() and root.resolve().is_relative_to(path.resolve()):
-                raise SourceError(f"{path} is a link to a folder that contains it; remove the link")
-            yield from _walk(path, root)
-        elif entry.is_file():
-            yield _file(path, path.relative_to(root).as_posix())
-        elif entry.is_symlink():
-            raise SourceError(f"{path} is a link to {os.readlink(path)}, which does not exist")
 
 
 def _file(path: Path, name: str) -> SourceFile:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextvars
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from boto3.s3.transfer import TransferConfig
+from boto3.s3.transfer import ProgressCallbackInvoker
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,55 +20,62 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from s3transfer.manager import TransferConfig, TransferManager  # boto3's own engine
 
 from sm_core.errors import InputError
+from sm_core.folders import files_below
 
-__all__ = ["upload_tree"]
+__all__ = ["upload_tree", "uploaded_uri"]
 
-#: Files under way at once.
-WORKERS = 8
+Result = TypeVar("Result")
+
+
+def uploaded_uri(source: Path, *, bucket: str, prefix: str) -> str:
+    """Where `upload_tree` puts `source`: ``s3://bucket/prefix``, and a single file's name."""
+    parts = (bucket, prefix, source.name if source.is_file() else "")
+    return "s3://" + "/".join(part for part in parts if part)
 
 
 def upload_tree(client: Any, source: Path, *, bucket: str, prefix: str) -> None:
     """Upload `source`, a file or a folder with all below it, under `prefix`.
 
+    Args:
+        client: of S3.
+        source: what exists and is readable.
+        bucket: where to.
+        prefix: what keys begin with, without slash at its end; "" for none.
+
     Raises:
-        InputError: the folder holds no file.
+        InputError: a file cannot be read, or a link leads nowhere or round in a circle.
     """
-    files = [source] if source.is_file() else [path for path in _files(source)]
-    if not files:
-        raise InputError(f"upload_data: {source} holds no file")
+    files = [source] if source.is_file() else list(files_below(source, error=InputError))
     root = source.parent if source.is_file() else source
-
-    # Hooks that see the calls want the caller's context; s3transfer's own threads would lose it.
-    config = TransferConfig(use_threads=len(files) == 1)
-
-    def upload(path: Path, moved: Callable[[int], None]) -> None:
-        name = path.relative_to(root).as_posix()
-        key = f"{prefix}/{name}" if prefix else name
-        client.upload_file(str(path), bucket, key, Config=config, Callback=moved)
-
-    with _progress(source, files) as moved, ThreadPoolExecutor(WORKERS) as pool:
-        contexts = [contextvars.copy_context() for _ in files]
+    config = TransferConfig(max_request_concurrency=10)
+    with (
+        _progress(source, files) as moved,
+        TransferManager(client, config, executor_cls=_InCallersContext) as manager,
+    ):
         futures = [
-            pool.submit(context.run, upload, path, moved)
-            for context, path in zip(contexts, files, strict=True)
+            manager.upload(
+                str(path),
+                bucket,
+                "/".join(part for part in (prefix, path.relative_to(root).as_posix()) if part),
+                subscribers=[ProgressCallbackInvoker(moved)],
+            )
+            for path in files
         ]
-        try:
-            for future in futures:
+        for future in futures:
+            try:
                 future.result()
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+            except PermissionError as error:
+                raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            yield from _files(path)
-        else:
-            yield path
+class _InCallersContext(ThreadPoolExecutor):
+    """Threads in which hooks that see the calls find the caller's context variables."""
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+        return super().submit(contextvars.copy_context().run, fn, *args, **kwargs)
 
 
 @contextmanager
@@ -76,7 +83,7 @@ def _progress(source: Path, files: list[Path]) -> Iterator[Callable[[int], None]
     """A callback that takes moved bytes, drawn as a bar on standard error if that is a terminal."""
     console = Console(file=sys.stderr)
     columns = (
-        TextColumn("uploading {task.description}"),
+        TextColumn("uploading {task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
