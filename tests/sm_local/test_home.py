@@ -41,6 +41,12 @@ def test_default_without_the_variable(tmp_path: Path, monkeypatch: pytest.Monkey
     assert Home.default().path == tmp_path / ".sm" / "local"
 
 
+def test_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, "~nobody-has-this-name/local")
+    with pytest.raises(LocalServiceError, match=f"name a folder .* in {HOME_VARIABLE}"):
+        Home.default()
+
+
 def test_create_makes_private_folders(tmp_path: Path) -> None:
     home = Home(tmp_path / "a" / "home").create()
     names = {"blobs", "environments", "wheels", "jobs", "endpoints"}

@@ -110,8 +110,19 @@ class Home:
 
     @classmethod
     def default(cls) -> Home:
-        """The folder that ``SMCORE_LOCAL_HOME`` names, else ``~/.sm/local``."""
-        return cls(Path(os.environ.get(HOME_VARIABLE) or _DEFAULT_HOME).expanduser())
+        """The folder that ``SMCORE_LOCAL_HOME`` names, else ``~/.sm/local``.
+
+        Raises:
+            LocalServiceError: the user has no home directory to begin with.
+        """
+        path = Path(os.environ.get(HOME_VARIABLE) or _DEFAULT_HOME)
+        try:
+            return cls(path.expanduser())
+        except RuntimeError as error:
+            raise LocalServiceError(
+                f"there is no home directory for {path} ({error}); "
+                f"name a folder for the local service in {HOME_VARIABLE}"
+            ) from error
 
     @property
     def service_json(self) -> Path:
