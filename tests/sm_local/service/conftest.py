@@ -72,12 +72,15 @@ class Served:
     def client(self, service: str, pair: Credentials | None = None, **config: Any) -> Any:
         """A boto3 client that signs with `pair`, or else as the user."""
         pair = pair or self.context.home.credentials()
-        session = boto3.Session(
+        session: Any = boto3.Session(
             aws_access_key_id=pair.access_key_id,
             aws_secret_access_key=pair.secret_access_key,
             region_name=REGION,
         )
-        options = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}}
+        options: dict[str, Any] = {
+            "retries": {"total_max_attempts": 1},
+            "s3": {"addressing_style": "path"},
+        }
         return session.client(
             service,
             endpoint_url=self.url,

@@ -95,7 +95,7 @@ def signed(
     credentials = BotoCredentials(pair.access_key_id, pair.secret_access_key)
     signer = signer or (S3SigV4Auth if service == "s3" else SigV4Auth)
     signer(credentials, service, REGION).add_auth(request)
-    parts = urlsplit(request.url)
+    parts = urlsplit(str(request.url))
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     sent = {name.lower(): value for name, value in request.headers.items()}
     return Message(method, target, tuple(({"host": HOST} | sent).items()), body)

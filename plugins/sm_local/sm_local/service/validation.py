@@ -11,6 +11,7 @@ from typing import Any
 
 from sm_local.service.errors import ServiceError
 from sm_local.service.models import ServiceModel, Shape
+from sm_local.service.scalars import from_text
 
 __all__ = ["validated"]
 
@@ -217,22 +218,24 @@ def _pattern(java: str) -> re.Pattern[str] | None:
 
 def _scalar(kind: str, value: object, path: str) -> Any:
     """`value` as a scalar of the type `kind`, the way AWS's JSON parser takes it."""
-    if kind in ("string", "character") and isinstance(value, str):
-        return value
-    if kind == "boolean" and isinstance(value, bool):
-        return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if kind in ("integer", "long") and float(value).is_integer():
-            return int(value)
-        if kind in ("float", "double"):
-            return float(value)
     try:
-        if kind == "timestamp" and isinstance(value, (int, float)):
-            return datetime.fromtimestamp(value, timezone.utc)
-        if kind == "timestamp" and isinstance(value, str):
-            return datetime.fromisoformat(value.replace("Z", "+00:00"))
-        if kind == "blob" and isinstance(value, str):
-            return base64.b64decode(value, validate=True)
+        if isinstance(value, bool):
+            if kind == "boolean":
+                return value
+        elif isinstance(value, str):
+            if kind in ("string", "character"):
+                return value
+            if kind == "timestamp":
+                return from_text(kind, value)
+            if kind == "blob":
+                return base64.b64decode(value, validate=True)
+        elif isinstance(value, (int, float)):
+            if kind in ("integer", "long") and float(value).is_integer():
+                return int(value)
+            if kind in ("float", "double"):
+                return float(value)
+            if kind == "timestamp":
+                return datetime.fromtimestamp(value, timezone.utc)
     except (ValueError, OverflowError, OSError):
         pass  # falls through to the error below, which names the value's place
     raise _unexpected(_TYPE_NAMES[kind], value, path)
