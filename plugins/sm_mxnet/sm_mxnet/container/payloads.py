@@ -43,7 +43,7 @@ def rows_of_json(body: str | bytes, shape: tuple[int, ...] | None) -> _Rows:
             "the body must be a list of rows of equal length, with numbers only: no text, null "
             "or objects"
         )
-    rows = array.astype(np.float32)
+    rows = _finite(array)
     return rows if shape is None else _fitted(rows, shape)
 
 
@@ -56,6 +56,14 @@ def _array(values: list[Any]) -> npt.NDArray[Any]:
             return np.asarray(values)
     except ValueError:
         return np.empty(0, dtype=object)
+
+
+def _finite(array: npt.NDArray[Any]) -> _Rows:
+    with np.errstate(over="ignore"):
+        rows = array.astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise BadPayload("every number must be finite, and within the range of float32")
+    return rows
 
 
 def _fitted(rows: _Rows, shape: tuple[int, ...]) -> _Rows:
@@ -82,7 +90,7 @@ def rows_of_csv(body: str, shape: tuple[int, ...] | None) -> _Rows:
     Raises:
         BadPayload: a line holds something else, or too many or too few numbers; names the line.
     """
-    reader = csv.reader(io.StringIO(body, newline=""))
+    reader = csv.reader(io.StringIO(body, newline=""), strict=True)
     rows: list[list[float]] = []
     try:
         for cells in reader:
@@ -93,7 +101,7 @@ def rows_of_csv(body: str, shape: tuple[int, ...] | None) -> _Rows:
         raise BadPayload(f"line {reader.line_num} is not CSV: {error}") from None
     if not rows:
         raise BadPayload("the body has no line of numbers")
-    array = np.asarray(rows, dtype=np.float32)
+    array = _finite(np.asarray(rows))
     return array if shape is None else array.reshape(-1, *shape)
 
 

@@ -1,0 +1,273 @@
+"""Function mode through the contract: with plain functions, then with the real MXNet."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sm_core.testing.containers import Container
+
+pytestmark = pytest.mark.integ
+
+PATIENCE = 30.0
+TRAIN = {"sagemaker_program": "train.py"}
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Container:
+    return Container(tmp_path)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+SAVE = """
+import json, os
+def save(model, model_dir):
+    with open(os.path.join(model_dir, "model.json"), "w") as file:
+        json.dump(model, file)
+"""
+
+
+def saved(container: Container) -> object:
+    return json.loads((container.base / "model" / "model.json").read_bytes())
+
+
+def test_train_gets_every_documented_argument(container: Container) -> None:
+    names = (
+        "hyperparameters, input_data_config, channel_input_dirs, output_data_dir, num_gpus, "
+        "num_cpus, hosts, current_host, model_dir"
+    )
+    script = f"def train({names}):\n    return [{names}]\n"
+    container.write_code({"train.py": SAVE + script})
+    container.write_channel("train", {"x.csv": ""})
+    ended = container.train(
+        hyperparameters={**TRAIN, "epochs": 5}, variables={"CUDA_VISIBLE_DEVICES": ""}
+    )
+    assert (ended.exit_code, ended.succeeded) == (0, True), ended.log
+    found = saved(container)
+    assert isinstance(found, list)
+    assert found.pop(5) >= 1
+    base = container.base
+    assert found == [
+        {"sagemaker_program": "train.py", "epochs": 5},
+        {"train": {"TrainingInputMode": "File"}},
+        {"train": f"{base}/input/data/train"},
+        f"{base}/output/data",
+        0,
+        ["algo-1"],
+        "algo-1",
+        f"{base}/model",
+    ]
+
+
+def test_save_is_called_whatever_train_returns(container: Container) -> None:
+    container.write_code({"train.py": SAVE + "def train(): pass\n"})
+    assert container.train(hyperparameters=TRAIN).exit_code == 0
+    assert saved(container) is None
+
+
+def test_nothing_returned_and_no_save_is_an_empty_model(container: Container) -> None:
+    container.write_code({"train.py": "def train(**kwargs): pass\n"})
+    ended = container.train(hyperparameters=TRAIN)
+    assert (ended.exit_code, ended.succeeded) == (0, True)
+    assert not any((container.base / "model").iterdir())
+
+
+def test_what_cannot_be_saved_by_default_is_named(container: Container) -> None:
+    container.write_code({"train.py": "def train(**kwargs): return {'weights': 1}\n"})
+    ended = container.train(hyperparameters=TRAIN)
+    assert ended.exit_code == 1
+    assert ended.failure == (
+        "train returned a dict, which cannot be saved by default: it has no symbol nor save_params "
+        "nor data_shapes. Return a Module, or define save(model, model_dir) in the script"
+    )
+
+
+def test_an_exception_of_train(container: Container) -> None:
+    script = "import helper\ndef train(**kwargs):\n    helper.load()\n"
+    container.write_code(
+        {"train.py": script, "helper.py": "def load():\n    raise KeyError('x')\n"}
+    )
+    ended = container.train(hyperparameters=TRAIN)
+    assert (ended.exit_code, ended.succeeded) == (1, False)
+    assert ended.failure == (
+        "uncaught exception during training: KeyError: 'x'\n"
+        '  File "train.py", line 3, in train\n'
+        "    helper.load()\n"
+        '  File "helper.py", line 2, in load\n'
+        "    raise KeyError('x')"
+    )
+    assert "Traceback" in ended.log
+    assert "sm_core" not in ended.log.partition("Traceback")[2]
+
+
+THREAD = """
+import threading, time
+threading.Thread(target=time.sleep, args=[60]).start()
+def train():
+    raise ValueError("not held up by a thread")
+"""
+PROCESS = """
+import multiprocessing, time
+def train():
+    multiprocessing.Process(target=time.sleep, args=[60]).start()
+    raise ValueError("no process is left")
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "exit_code", "reason"),
+    [
+        ("def train(**k): raise OSError(28, 'No space left')", 28, "OSError: [Errno 28] No space"),
+        ("def train(**k): raise SystemExit(4)", 4, "SystemExit: 4"),
+        ("def train(**k): raise SystemExit('bad data')", 1, "SystemExit: bad data"),
+        ("import no_such_module\ndef train(): ...", 1, "No module named 'no_such_module'"),
+        ("def train(num_gpu, hosts): ...", 1, "did you mean 'num_gpus'?"),
+        (THREAD, 1, "not held up by a thread"),
+        (PROCESS, 1, "no process is left"),
+    ],
+)
+def test_how_training_may_fail(
+    container: Container, script: str, exit_code: int, reason: str
+) -> None:
+    container.write_code({"train.py": script})
+    began = time.monotonic()
+    ended = container.train(hyperparameters=TRAIN)
+    assert time.monotonic() - began < PATIENCE
+    assert ended.exit_code == exit_code
+    assert ended.failure is not None
+    assert reason in ended.failure
+
+
+def test_sys_exit_without_a_code_is_success(container: Container) -> None:
+    container.write_code({"train.py": "import sys\ndef train(): sys.exit()\n"})
+    ended = container.train(hyperparameters=TRAIN)
+    assert (ended.exit_code, ended.failure) == (0, None)
+    assert "nothing is saved" in ended.log
+
+
+def test_several_hosts_are_refused(container: Container) -> None:
+    container.write_code({"train.py": "def train(**kwargs): ...\n"})
+    ended = container.train(hyperparameters=TRAIN, hosts=("algo-1", "algo-2"))
+    assert ended.exit_code == 1
+    assert ended.failure is not None
+    assert "the job has 2 hosts" in ended.failure
+
+
+def test_a_script_of_its_own_is_run(container: Container) -> None:
+    container.write_code({"train.py": "def train(model, loader): ...\nprint('ran by itself')\n"})
+    assert "ran by itself" in container.train(hyperparameters=TRAIN).log
+    forced = container.train(hyperparameters={**TRAIN, "sagemaker_script_mode": False})
+    assert forced.failure is not None
+    assert "requires arguments that SageMaker does not pass: model, loader" in forced.failure
+
+
+SLOW = """
+import os, time
+def train(**kwargs):
+    open("../output/data/training", "w").close()
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        open("../output/data/interrupted", "w").close()
+        {then}
+def save(model, model_dir):
+    open("../output/data/saving", "w").close()
+    time.sleep(0.5)
+    open(os.path.join(model_dir, model), "w").close()
+"""
+
+
+@pytest.mark.parametrize(("then", "exit_code"), [("raise", 143), ("return 'early'", 0)])
+def test_sigterm_interrupts_train(container: Container, then: str, exit_code: int) -> None:
+    container.write_code({"train.py": SLOW.format(then=then)})
+    data = container.base / "output" / "data"
+    with container.training(hyperparameters=TRAIN) as process:
+        wait_for((data / "training").exists)
+        os.killpg(process.pid, signal.SIGTERM)
+        ended = container.ended(process)
+    assert (data / "interrupted").exists()
+    assert (ended.exit_code, ended.failure) == (exit_code, None)
+    assert (container.base / "model" / "early").exists() == (exit_code == 0)
+
+
+def test_sigterm_waits_for_the_model_to_be_written(container: Container) -> None:
+    script = SLOW.format(then="pass").replace("time.sleep(60)", "return 'whole'")
+    container.write_code({"train.py": script})
+    with container.training(hyperparameters=TRAIN) as process:
+        wait_for((container.base / "output" / "data" / "saving").exists)
+        process.terminate()
+        ended = container.ended(process)
+    assert ended.exit_code == 143
+    assert (container.base / "model" / "whole").exists()
+
+
+MODULE = """
+import mxnet as mx
+import numpy as np
+
+def train(hyperparameters, channel_input_dirs, num_gpus, **kwargs):
+    x = np.loadtxt(channel_input_dirs["train"] + "/x.csv", delimiter=",", dtype="float32")
+    data = mx.io.NDArrayIter(x[:, :2], x[:, 2], 4, label_name="out_label")
+    layer = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=1, name="fc")
+    output = mx.sym.LinearRegressionOutput(layer, name="out")
+    module = mx.mod.Module(output, label_names=["out_label"])
+    module.fit(data, num_epoch=hyperparameters["epochs"], eval_metric="mse")
+    return module
+"""
+LINE = "".join(f"{a},{b},{a + b}\n" for a in range(4) for b in range(4))
+
+
+@pytest.mark.timeout(600)
+def test_a_module_is_trained_and_saved(tmp_path: Path, mxnet_python: str) -> None:
+    container = Container(tmp_path, python=mxnet_python)
+    container.write_code({"train.py": MODULE})
+    container.write_channel("train", {"x.csv": LINE})
+    ended = container.train(hyperparameters={**TRAIN, "epochs": 3})
+    assert (ended.exit_code, ended.succeeded) == (0, True), ended.log
+    assert "INFO root: Epoch[2] Train-mse=" in ended.log
+    assert "Warning" not in ended.log
+    model = container.base / "model"
+    assert sorted(path.name for path in model.iterdir()) == [
+        "model-0000.params",
+        "model-shapes.json",
+        "model-symbol.json",
+        "model.params",
+    ]
+    assert (model / "model.params").samefile(model / "model-0000.params")
+    assert json.loads((model / "model-shapes.json").read_bytes()) == [
+        {"name": "data", "shape": [4, 2]}
+    ]
+    assert json.loads((model / "model-symbol.json").read_bytes())["nodes"][-1]["name"] == "out"
+
+
+@pytest.mark.timeout(600)
+def test_a_gluon_network_needs_a_save_of_its_own(tmp_path: Path, mxnet_python: str) -> None:
+    script = (
+        "import mxnet as mx\n"
+        "def train():\n"
+        "    net = mx.gluon.nn.Dense(1)\n"
+        "    net.initialize()\n"
+        "    net(mx.nd.ones((1, 2)))\n"
+        "    return net\n"
+    )
+    container = Container(tmp_path, python=mxnet_python)
+    container.write_code({"train.py": script})
+    refused = container.train(hyperparameters=TRAIN)
+    assert refused.failure is not None
+    assert "train returned a Dense, which cannot be saved by default" in refused.failure
+    save = "def save(model, model_dir): model.save_params(model_dir + '/net.params')\n"
+    container.write_code({"train.py": script + save})
+    assert container.train(hyperparameters=TRAIN).exit_code == 0
+    assert (container.base / "model" / "net.params").stat().st_size > 0

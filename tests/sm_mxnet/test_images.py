@@ -1,0 +1,54 @@
+"""The table of images: complete, and readable by the core."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from sm_core.images import ImageRequest, Scope
+from sm_mxnet.images import image_table, version_of_image
+
+TABLE: dict[str, Any] = json.loads(
+    files("sm_mxnet").joinpath("images.json").read_text(encoding="utf-8")
+)
+SCOPES: dict[str, Any] = TABLE["frameworks"]["mxnet"]
+REGIONS = sorted(
+    {*TABLE["main_regions"], *(r for a in TABLE["accounts"].values() for r in a["other"])}
+)
+
+
+def test_every_row_has_an_account_set_and_every_short_version_a_row() -> None:
+    for scope in SCOPES.values():
+        versions = {row["version"] for row in scope["images"]}
+        assert {row["accounts"] for row in scope["images"]} <= set(TABLE["accounts"])
+        assert set(scope["short_to_full"].values()) <= versions
+
+
+def test_accounts_are_twelve_digits() -> None:
+    for accounts in TABLE["accounts"].values():
+        for account in (accounts["main"], *accounts["other"].values()):
+            assert account.isdecimal()
+            assert len(account) == 12
+
+
+@pytest.mark.parametrize("scope", ["training", "inference"])
+def test_every_image_that_is_named_is_recognised_again(scope: Scope) -> None:
+    tried = 0
+    for row in SCOPES[scope]["images"]:
+        accounts = TABLE["accounts"][row["accounts"]]
+        for region in (r for r in REGIONS if r in accounts["other"] or r in TABLE["main_regions"]):
+            for python in row["python"]:
+                request = ImageRequest(
+                    framework="mxnet",
+                    region=region,
+                    instance_type="ml.c5.xlarge",
+                    scope=scope,
+                    version=row["version"],
+                    py_version=python,
+                )
+                assert version_of_image(image_table().uri(request)) == row["version"]
+                tried += 1
+    assert tried > 300
