@@ -26,6 +26,7 @@ from sm_local.service.hosting import (
     describe_endpoint,
     list_entry,
 )
+from sm_local.service.hostingrequests import check_endpoint_request
 from sm_local.service.modelserver import ModelServer
 from sm_local.service.paging import list_page
 from sm_local.service.stores import Store
@@ -119,6 +120,7 @@ class Endpoints:
 
     async def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """CreateEndpoint."""
+        check_endpoint_request(request)
         name: str = request["EndpointName"]
         where = arn(self._context, ENDPOINT, name)
         if await self._store.get(name) is not None:

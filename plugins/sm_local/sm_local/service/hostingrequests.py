@@ -16,7 +16,12 @@ from sm_local.service.checks import (
 )
 from sm_local.service.objects import Objects
 
-__all__ = ["check_config_request", "check_model_data", "check_model_request"]
+__all__ = [
+    "check_config_request",
+    "check_endpoint_request",
+    "check_model_data",
+    "check_model_request",
+]
 
 #: What may be asked for. Widening these tables is the last step of a new ability, never the first.
 _MODEL: Mapping[str, Any] = {
@@ -44,6 +49,12 @@ _CONFIG: Mapping[str, Any] = {
     ),
     "Tags": ANY,
 }
+_ENDPOINT: Mapping[str, Any] = {"EndpointName": ANY, "EndpointConfigName": ANY, "Tags": ANY}
+
+
+def check_endpoint_request(request: Mapping[str, Any]) -> None:
+    """Raises: ServiceError: CreateEndpoint asks for what is not available here."""
+    refuse_unsupported(request, _ENDPOINT)
 
 
 def check_model_request(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +65,7 @@ def check_model_request(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     refuse_unsupported(request, _MODEL)
     required(request, "PrimaryContainer.Image", "ExecutionRoleArn")
-    return {name: value for name, value in request.items() if name != "Tags"}
+    return {name: request[name] for name in request if name in _MODEL and name != "Tags"}
 
 
 def check_model_data(objects: Objects, request: Mapping[str, Any]) -> None:

@@ -57,6 +57,7 @@ def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ServiceError: something is missing, or not available here.
     """
+    refuse_unsupported(request, _SUPPORTED)
     required(
         request,
         "AlgorithmSpecification.TrainingImage",
@@ -64,15 +65,17 @@ def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:
         "ResourceConfig.InstanceType",
         "ResourceConfig.InstanceCount",
     )
-    refuse_unsupported(request, _SUPPORTED)
     output = output_location(request["OutputDataConfig"]["S3OutputPath"], "job")
     if output.bucket == RESERVED_BUCKET:
         raise invalid(f"OutputDataConfig.S3OutputPath: the bucket {RESERVED_BUCKET} is reserved")
-    names = [channel["ChannelName"] for channel in request.get("InputDataConfig", ())]
+    channels = request.get("InputDataConfig", ())
+    for channel in channels:
+        required(channel, "DataSource.S3DataSource")
+    names = [channel["ChannelName"] for channel in channels]
     for name in names:
         if names.count(name) > 1 or name in (".", ".."):
             raise invalid(f"InputDataConfig: channel names must be unique names of folders: {name}")
-    checked = {name: value for name, value in request.items() if name != "Tags"}
+    checked = {name: request[name] for name in request if name in _SUPPORTED and name != "Tags"}
     stopping = dict(request.get("StoppingCondition", {}))
     stopping.setdefault("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME)
     checked["StoppingCondition"] = stopping

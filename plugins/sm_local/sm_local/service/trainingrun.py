@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -34,6 +35,8 @@ GRACE = 120
 _POLL = 0.05
 #: Seconds that a supervisor may take to end, beyond the grace period.
 _PATIENCE = GRACE + 30.0
+#: Instance types of the families p and g.
+_HAS_GPUS = re.compile(r"ml\.[pg]\d")
 
 T = TypeVar("T")
 
@@ -133,10 +136,14 @@ class TrainingRun:
 
         build = partial(self._environments.ensure, self.job.environment, progress)
         try:
-            return await self._unless_stopped(detached(build, name=f"build {self.job.name}"))
+            container = await self._unless_stopped(detached(build, name=f"build {self.job.name}"))
         except LocalServiceError as error:
             processes.log_line(log, str(error))
             raise _Failed(f"ClientError: {error}") from error
+        instance_type = self.job.request["ResourceConfig"]["InstanceType"]
+        if container.spec.device == "cpu" and _HAS_GPUS.match(instance_type):
+            processes.log_line(log, f"{instance_type} has GPUs; here the job runs on the CPU")
+        return container
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
         working = asyncio.ensure_future(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -211,6 +213,17 @@ def running_service(folder: Path) -> Iterator[LocalService]:
     finally:
         service.end()
         end_jobs(service.home)
+
+
+@pytest.fixture(scope="session")
+def driver() -> ModuleType:
+    """The module of the service's process."""
+    spec = importlib.util.spec_from_file_location("lifecycle_driver", DRIVER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

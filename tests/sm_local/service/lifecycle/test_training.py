@@ -72,6 +72,13 @@ def test_the_log_has_the_builders_lines_and_the_jobs(shared: Any) -> None:
     assert shared.log("logs")[-2:] == ["building the environment", "training: complete"]
 
 
+def test_a_job_that_asks_for_gpus_is_told_where_it_runs(shared: Any) -> None:
+    resources = {"InstanceType": "ml.p2.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    shared.train("gpu", ResourceConfig=resources)
+    shared.ended("gpu")
+    assert "ml.p2.xlarge has GPUs; here the job runs on the CPU" in shared.log("gpu")
+
+
 def test_a_job_without_model_leaves_no_archive(shared: Any) -> None:
     shared.train("no-model", "nothing")
     assert shared.ended("no-model")["TrainingJobStatus"] == "Completed"
@@ -239,6 +246,8 @@ def test_requests_that_are_refused(shared: Any) -> None:
             {"AlgorithmSpecification": {"TrainingImage": "x", "TrainingInputMode": "Pipe"}},
             "AlgorithmSpecification.TrainingInputMode Pipe is not available",
         ),
+        ("refused", {"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "trainingImage"),
+        ("refused", {"InputDataConfig": [{"ChannelName": "x", "DataSource": {}}]}, "s3DataSource"),
         ("refused", {"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining is not"),
         (
             "refused",
