@@ -85,6 +85,8 @@ def installed_wheel(distribution: str, cache: Path) -> WheelFile:
             f"{distribution} is not installed in the environment of {sys.executable}: "
             f"run pip install {distribution}"
         ) from error
+    if not found.metadata["Name"]:
+        raise WheelError(f"the metadata of {distribution} has no name: reinstall it")
     project = _source_folder(found)
     files = dict(_recorded_files(found) if project is None else _source_files(found, project))
     tags, pure = _tags(found, files, editable=project is not None)
@@ -150,37 +152,39 @@ def _source_files(
     names = set((found.read_text("top_level.txt") or "").split())
     names |= {entry_point.module.partition(".")[0] for entry_point in found.entry_points}
     names.add(re.sub(r"[-.]+", "_", found.metadata["Name"]))
-    places = [place for name in sorted(names) for place in _places(name, project)]
+    places = {place for name in names for place in _places(name, project)}
     if not places:
         raise WheelError(
             f"none of the import packages of {found.metadata['Name']} is found in {project} "
             f"(tried: {', '.join(sorted(names))}): install it from a wheel, not --editable"
         )
-    for folder in {place.parent for place in places if place.parent.name == "src"}:
-        places += [path for path in folder.iterdir() if _is_importable(path)]
-    for place in sorted(set(places)):
-        if place.is_file():
-            yield place.name, _File.read(place)
+    for folder in {path.parent for _, path in places if path.parent.name == "src"}:
+        places |= {(path.name, path) for path in folder.iterdir() if _is_importable(path)}
+    for name, path in sorted(places):
+        if path.is_file():
+            yield name, _File.read(path)
         else:
-            for path in _tree(place):
-                yield f"{place.name}/{path.relative_to(place).as_posix()}", _File.read(path)
+            for inner in _tree(path):
+                yield f"{name}/{inner.relative_to(path).as_posix()}", _File.read(inner)
 
 
-def _places(name: str, project: Path) -> list[Path]:
-    """Return the files or folders in the source tree from which ``name`` would be imported."""
+def _places(name: str, project: Path) -> list[tuple[str, Path]]:
+    """Return where ``name`` is imported from if that is in the source tree.
+
+    Each place is the name that it has in a wheel, and the file or folder.
+    """
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return []  # no module of that name, or one that was made by hand
     if spec is None:
         return []
-    places = spec.submodule_search_locations
-    if places is None:
-        places = [spec.origin] if spec.has_location and spec.origin else []
-    paths = [Path(place).resolve() for place in places]
+    places = [Path(place).resolve() for place in spec.submodule_search_locations or ()]
+    if not places and spec.has_location and spec.origin:
+        places = [Path(spec.origin).resolve()]
     return [
-        path
-        for path in paths
+        (name + path.name[path.name.find(".") :] if path.is_file() else name, path)
+        for path in places
         if path.exists()
         and path.is_relative_to(project)
         and not _SITE_FOLDERS.intersection(path.relative_to(project).parts)
