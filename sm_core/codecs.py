@@ -13,11 +13,14 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from types import SimpleNamespace
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import attrs
 
 from sm_core.errors import CodecError
+
+if TYPE_CHECKING:
+    from sm_core.plugins import PluginManager
 
 __all__ = [
     "BUILTIN",
@@ -136,14 +139,17 @@ def decode_by_content_type(body: IO[bytes], content_type: str) -> Any:
     return codec_for(content_type).deserializer(body, content_type)
 
 
-@cache
 def _registry() -> dict[str, Codec]:
     from sm_core.plugins import client_plugins
 
+    return _collected(client_plugins())
+
+
+@cache
+def _collected(plugins: PluginManager) -> dict[str, Codec]:
     # The core's own come first, so that those of plugins win.
     return {
-        media_type(codec.content_type): codec
-        for _, codec in client_plugins().collect("sm_codecs", Codec)
+        media_type(codec.content_type): codec for _, codec in plugins.collect("sm_codecs", Codec)
     }
 
 

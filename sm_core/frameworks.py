@@ -16,6 +16,7 @@ from sm_core.options import Option
 if TYPE_CHECKING:
     from sm_core.estimator import Estimator
     from sm_core.model import Model
+    from sm_core.plugins import PluginManager
     from sm_core.predictor import Predictor
 
 __all__ = ["Framework", "get_framework", "list_frameworks"]
@@ -148,13 +149,17 @@ def _unknown(name: str) -> str:
     )
 
 
-@cache
 def _registry() -> dict[str, dict[str, Framework]]:
-    """Frameworks by name and alias, and of each name by the plugin that brings it."""
     from sm_core.plugins import client_plugins
 
+    return _collected(client_plugins())
+
+
+@cache
+def _collected(plugins: PluginManager) -> dict[str, dict[str, Framework]]:
+    """Frameworks by name and alias, and of each name by the plugin that brings it."""
     registry: dict[str, dict[str, Framework]] = {}
-    for plugin, framework in client_plugins().collect("sm_frameworks", Framework):
+    for plugin, framework in plugins.collect("sm_frameworks", Framework):
         for name in (framework.name, *framework.aliases):
             registry.setdefault(name.lower(), {})[plugin] = framework
     return registry

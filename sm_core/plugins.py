@@ -280,6 +280,12 @@ def _checked(hook: str, items: Any, kind: type[Item]) -> list[Item]:
     return checked
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxdict = _SHORT.maxlist = 20
+_SHORT.maxstring = 80
+_SHORT.maxother = 200
+
+
 def _trace(
     hook: str,
     implementations: Iterable[pluggy.HookImpl],
@@ -288,8 +294,8 @@ def _trace(
 ) -> None:
     """One line on standard error; values are cut short, as a request may hold a whole file."""
     plugins = ", ".join(implementation.plugin_name for implementation in implementations) or "none"
-    given = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in arguments.items())
-    sys.stderr.write(f"hook {hook}({given}) of {plugins} --> {reprlib.repr(result)}\n")
+    given = ", ".join(f"{name}={_SHORT.repr(value)}" for name, value in arguments.items())
+    sys.stderr.write(f"hook {hook}({given}) of {plugins} --> {_SHORT.repr(result)}\n")
 
 
 def _entry_points() -> list[tuple[EntryPoint, Distribution]]:

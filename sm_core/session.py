@@ -19,6 +19,8 @@ from sm_core.uploads import upload_tree, uploaded_uri
 if TYPE_CHECKING:
     import boto3
 
+    from sm_core.plugins import PluginManager
+
 __all__ = ["Session", "session_for"]
 
 #: Chooses the back end where the code does not.
@@ -265,13 +267,17 @@ def _not_yours(bucket: str, error: RequestError) -> ConfigurationError:
     )
 
 
-@cache
 def _backends() -> dict[str, dict[str, Backend]]:
-    """Back ends by name, and of each name by the plugin that brings it."""
     from sm_core.plugins import client_plugins
 
+    return _collected(client_plugins())
+
+
+@cache
+def _collected(plugins: PluginManager) -> dict[str, dict[str, Backend]]:
+    """Back ends by name, and of each name by the plugin that brings it."""
     backends: dict[str, dict[str, Backend]] = {}
-    for plugin, backend in client_plugins().collect("sm_backends", Backend):
+    for plugin, backend in plugins.collect("sm_backends", Backend):
         backends.setdefault(backend.name, {})[plugin] = backend
     return backends
 

@@ -1,0 +1,212 @@
+"""What the core's tests share: fresh plugins, a framework of paper, AWS as moto plays it."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+import boto3
+import pytest
+from botocore.model import OperationModel
+from moto import mock_aws
+
+from sm_core.backends import Backend, Polling
+from sm_core.estimator import Estimator
+from sm_core.frameworks import Framework
+from sm_core.images import ImageRequest
+from sm_core.model import Model
+from sm_core.options import Option
+from sm_core.plugins import client_plugins, hookimpl
+from sm_core.predictor import Predictor
+from sm_core.session import Session
+
+#: Moto's account, and a role in it.
+ACCOUNT = "123456789012"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/SageMakerRole"
+REGION = "us-east-1"
+
+AddPlugin = Callable[..., ModuleType]
+InstallPlugin = Callable[..., None]
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_plugins() -> Iterator[None]:
+    """Every test loads plugins anew; registries belong to the manager they were made of."""
+    client_plugins.cache_clear()
+    yield
+    client_plugins.cache_clear()
+
+
+@pytest.fixture
+def no_installed_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if only sm-core were installed."""
+    monkeypatch.setattr("sm_core.plugins.entry_points", lambda **_: ())
+
+
+@pytest.fixture
+def add_plugin(no_installed_plugins: None) -> AddPlugin:
+    """Make a plugin module of functions, by the hooks' names, and register it."""
+
+    def add(name: str = "", /, **hooks: Callable[..., Any]) -> ModuleType:
+        name = name or f"plugin{next(_numbers)}"
+        module = ModuleType(name)
+        for hook, function in hooks.items():
+            setattr(module, hook, hookimpl(function))
+        client_plugins().register(module, name=name)
+        return module
+
+    return add
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InstallPlugin]:
+    """Put a distribution with one plugin module on ``sys.path``, as an installer would."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    modules = []
+
+    def put(
+        distribution: str, source: str, *, entry: str = "", value: str = "", requires: str = ""
+    ) -> None:
+        module = distribution.replace("-", "_").lower()
+        modules.append(module)
+        (site / f"{module}.py").write_text(source, encoding="utf-8")
+        metadata = site / f"{module}-1.2.dist-info"
+        metadata.mkdir()
+        lines = ["Metadata-Version: 2.1", f"Name: {distribution}", "Version: 1.2"]
+        lines += [f"Requires-Dist: {requires}"] if requires else []
+        (metadata / "METADATA").write_text("\n".join([*lines, "", ""]), encoding="utf-8")
+        (metadata / "entry_points.txt").write_text(
+            f"[sm_core.plugins]\n{entry or distribution} = {value or module}\n", encoding="utf-8"
+        )
+
+    yield put
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+class Paper(Estimator):
+    """Trains on paper."""
+
+    framework_name = "paper"
+    positional: ClassVar[tuple[str, ...]] = (
+        "entry_point",
+        "role",
+        "train_instance_count",
+        "train_instance_type",
+    )
+    folds: int
+
+
+class PaperModel(Model):
+    """Serves on paper."""
+
+    framework_name = "paper"
+
+
+class PaperPredictor(Predictor):
+    """Asks paper."""
+
+    framework_name = "paper"
+
+
+PAPER = Framework(
+    name="paper",
+    aliases=("origami",),
+    estimator="sm_paper:Paper",
+    model="sm_paper:PaperModel",
+    predictor="sm_paper:PaperPredictor",
+    options=(Option("folds", "int", "how often the paper is folded", default=1),),
+    default_version="2.0",
+    default_channel="train",
+)
+
+
+@pytest.fixture
+def paper(add_plugin: AddPlugin, monkeypatch: pytest.MonkeyPatch) -> Framework:
+    """A framework, with a plugin that registers it and knows its images."""
+    module = ModuleType("sm_paper")
+    for cls in (Paper, PaperModel, PaperPredictor):
+        setattr(module, cls.__name__, cls)
+    monkeypatch.setitem(sys.modules, "sm_paper", module)
+
+    def sm_frameworks() -> list[Framework]:
+        return [PAPER]
+
+    def sm_image(request: ImageRequest) -> str | None:
+        if request.framework != "paper":
+            return None
+        version = request.version or request.default_version
+        return f"{request.region}.example/paper-{request.scope}:{version}-{request.instance_type}"
+
+    add_plugin("paper", sm_frameworks=sm_frameworks, sm_image=sm_image)
+    return PAPER
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AWS, as moto plays it in this process."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def session(aws: None, add_plugin: AddPlugin) -> Session:
+    """A Session on moto's AWS that does not wait between its questions."""
+    quick = Backend(
+        name="quick",
+        boto_session=lambda: boto3.Session(region_name=REGION),
+        polling=Polling(first=0, factor=1, ceiling=0),
+        instance_types={"quick": "ml.c5.xlarge"},
+    )
+    add_plugin("quick", sm_backends=lambda: [quick])
+    return Session(backend="quick")
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any use of a socket is an error."""
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("a socket was used")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    """Path of a script."""
+    path = tmp_path / "train.py"
+    path.write_text("print('training')\n", encoding="utf-8")
+    return str(path)
+
+
+Refuse = Callable[..., None]
+
+
+@pytest.fixture
+def refuse() -> Refuse:
+    """Make a client's operation fail as a service would, without a call."""
+
+    def install(client: Any, operation: str, *, code: str, message: str, status: int = 400) -> None:
+        class Answer:
+            status_code = status
+
+        def answer(model: OperationModel, **_: Any) -> tuple[Answer, dict[str, Any]]:
+            error = {"Code": code, "Message": message}
+            return Answer(), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+        service = client.meta.service_model.service_id.hyphenize()
+        client.meta.events.register(f"before-call.{service}.{operation}", answer)
+
+    return install
