@@ -9,6 +9,7 @@ in the line before a block says what else it needs:
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -214,3 +215,39 @@ def test_the_map_names_every_file(package: str) -> None:
     files = {path.name for path in (ROOT / package).glob("*.py")} - {"__init__.py"}
     named = set(re.findall(r"`([\w.]+\.py)`", section))
     assert named == files
+
+
+DRY_RUN = """
+from sm_core import Estimator, Session
+
+estimator = Estimator(
+    framework="mxnet",
+    entry_point="train.py",
+    role="arn:aws:iam::000000000000:role/SageMakerRole",
+    train_instance_type="ml.c4.xlarge",
+    sagemaker_session=Session.local(),
+)
+estimator.training_request("s3://bucket/digits")
+"""
+
+
+@pytest.mark.integ
+def test_the_hooks_of_a_fit_come_in_the_order_that_is_documented() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.split("## The hooks of a `fit`")[1].partition("\n## ")[0]
+    documented = list(dict.fromkeys(re.findall(r"`(sm_\w+)`", section)))
+    client = documented[: documented.index("sm_train")]
+    traced = subprocess.run(
+        [sys.executable, "-c", DRY_RUN],
+        cwd=ROOT / "examples",
+        env={**os.environ, "SMCORE_TRACE_HOOKS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    called = list(dict.fromkeys(re.findall(r"^\s*hook (sm_\w+)", traced.stderr, re.MULTILINE)))
+    assert set(called) == set(client)
+    # A call is shown when it returns, and that of sm_request holds the one of sm_container.
+    called.remove("sm_request")
+    client.remove("sm_request")
+    assert called == client
