@@ -23,8 +23,8 @@ FORBIDDEN = [
     "deb" + r"ian\.org",
     "registry" + r"\.npmjs",
     "conda" + r"\.anaconda",
-    # Folders of the machine that somebody worked on; Ann and Bob are nobody.
-    r"(?<![\w.~-])/" + r"(?:(?:home|Users)/(?!ann\b|bob\b)|root/|work/|farm/)\w",
+    # Folders of the machine that somebody worked on; ann, bob and me are nobody.
+    r"(?<![\w.~-])/" + r"(?:(?:home|Users)/(?!ann\b|bob\b|me\b)|root/|work/|farm/)\w",
 ]
 
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
