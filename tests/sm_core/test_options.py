@@ -1,0 +1,155 @@
+"""Options: bound to arguments, both spellings, and what is said about mistakes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sm_core.declarations import ESTIMATOR, MODEL, MODEL_ALIASES, EstimatorOptions, ModelOptions
+from sm_core.estimator import Estimator
+from sm_core.model import Model
+from sm_core.options import ALIASES, REQUIRED, Option, bind
+
+DECLARED = (
+    Option("colour", "str", "what colour", default=REQUIRED),
+    Option("size", "int", "how large", default=3),
+    Option("shape", "str | None", "what shape"),
+)
+OTHERS = {"hue": "colour", "extent": "size", "weight": "mass"}
+
+
+def bound(*args: Any, **keywords: Any) -> dict[str, Any]:
+    return bind("Box", DECLARED, ("colour", "size"), args, keywords, aliases=OTHERS)
+
+
+def test_values_come_by_position_by_name_and_by_default() -> None:
+    assert bound("red") == {"colour": "red", "size": 3, "shape": None}
+    assert bound("red", 4, shape="round") == {"colour": "red", "size": 4, "shape": "round"}
+    assert bound(size=0, colour="") == {"colour": "", "size": 0, "shape": None}
+
+
+def test_another_spelling_is_the_same_option() -> None:
+    assert bound(hue="red", extent=5) == bound(colour="red", size=5)
+
+
+@pytest.mark.parametrize(
+    ("args", "keywords", "message"),
+    [
+        (
+            ("red",),
+            {"colour": "blue"},
+            "Box got 'colour' both by position and by name",
+        ),
+        (
+            (),
+            {"colour": "red", "hue": "blue"},
+            "Box got 'colour' and 'hue', two spellings of one option; give one",
+        ),
+        (("red",), {"hue": "blue"}, "Box got 'colour' and 'hue', two spellings of one option"),
+        ((), {"hue": "blue", "colour": "red"}, "Box got 'hue' and 'colour', two spellings"),
+        (
+            ("red", 1, "round"),
+            {},
+            "Box takes at most 2 positional arguments (colour, size), 3 were given",
+        ),
+        ((), {}, "Box needs colour"),
+        (
+            ("red",),
+            {"shap": "round"},
+            "Box has no option 'shap'; did you mean 'shape'? Options: colour, shape, size",
+        ),
+        (("red",), {"extend": 1}, "did you mean 'extent'?"),
+        (("red",), {"zzz": 1}, "Box has no option 'zzz'. Options: colour, shape, size"),
+        # An alias of an option that this class has not is no option either.
+        (("red",), {"weight": 1}, "Box has no option 'weight'"),
+    ],
+)
+def test_a_mistake_is_explained(
+    args: tuple[Any, ...], keywords: Mapping[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        bound(*args, **keywords)
+    assert message in str(caught.value)
+
+
+@given(
+    names=st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), min_size=1, unique=True),
+    data=st.data(),
+)
+def test_each_option_gets_the_value_it_was_given_however_it_was_given(
+    names: list[str], data: st.DataObject
+) -> None:
+    declared = [Option(name, "int", "", default=index) for index, name in enumerate(names)]
+    values = {name: data.draw(st.integers(), label=name) for name in names}
+    by_position = data.draw(st.integers(0, len(names)))
+    aliased = set(data.draw(st.lists(st.sampled_from(names), unique=True)))
+    keywords = {
+        name.upper() if name in aliased else name: values[name] for name in names[by_position:]
+    }
+    positional = [values[name] for name in names[:by_position]]
+    aliases = {name.upper(): name for name in names}
+    assert bind("Any", declared, names, positional, keywords, aliases=aliases) == values
+
+
+@given(keyword=st.text(min_size=1), given_names=st.sets(st.sampled_from(["colour", "size"])))
+def test_nothing_but_declared_options_is_taken(keyword: str, given_names: set[str]) -> None:
+    keywords: dict[str, Any] = dict.fromkeys(given_names, 1) | {keyword: 2}
+    if {keyword, *given_names} <= {"colour", "size", "shape", "hue", "extent"}:
+        return
+    with pytest.raises(TypeError, match=r"^Box has no option"):
+        bound(**keywords)
+
+
+# The declarations
+
+
+@pytest.mark.parametrize(
+    ("declared", "aliases", "typed"),
+    [(ESTIMATOR, ALIASES, EstimatorOptions), (MODEL, MODEL_ALIASES, ModelOptions)],
+    ids=["estimator", "model"],
+)
+def test_typed_dicts_hold_the_declared_options_and_their_other_spellings(
+    declared: tuple[Option, ...], aliases: Mapping[str, str], typed: type
+) -> None:
+    types = {option.name: option.type for option in declared}
+    assert len(types) == len(declared)
+    assert set(aliases.values()) <= set(types)
+    annotated = {
+        name: getattr(kind, "__forward_arg__", kind)
+        for name, kind in inspect.get_annotations(typed).items()
+    }
+    assert set(annotated) == set(types) | set(aliases)
+    for name, text in annotated.items():
+        if name != "predictor_cls":  # whose full type nobody wants to read in a signature
+            assert text == types[aliases.get(name, name)], name
+
+
+@pytest.mark.parametrize(("cls", "declared"), [(Estimator, ESTIMATOR), (Model, MODEL)])
+def test_every_option_is_an_attribute_of_its_class(cls: type, declared: tuple[Option, ...]) -> None:
+    kept_otherwise = {"hyperparameters", "sagemaker_session"}
+    annotated = set(cls.__annotations__) | kept_otherwise
+    assert {option.name for option in declared} <= annotated
+
+
+def test_every_option_says_what_it_means() -> None:
+    for option in (*ESTIMATOR, *MODEL):
+        assert option.help, option.name
+
+
+# Signatures
+
+
+def test_a_class_shows_its_options() -> None:
+    parameters = inspect.signature(Estimator).parameters
+    assert list(parameters)[:4] == list(Estimator.positional)
+    assert {option.name for option in ESTIMATOR} | {"framework"} == set(parameters)
+    assert parameters["train_volume_size"].default == 30
+    assert repr(parameters["train_instance_type"].default) == "required"
+    assert parameters["hyperparameters"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert set(inspect.signature(Model).parameters) == {option.name for option in MODEL}
+    assert inspect.signature(Model).parameters["model_data"].default is inspect.Parameter.empty
