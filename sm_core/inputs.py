@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -35,6 +35,10 @@ def _one_of(*allowed: str | None) -> Any:
             )
 
     return validate
+
+
+def _names(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    return names if names is None else (names,) if isinstance(names, str) else tuple(names)
 
 
 @attrs.frozen
@@ -79,7 +83,7 @@ class TrainingInput:
     )
     shuffle_seed: int | None = attrs.field(default=None, kw_only=True)
     attribute_names: tuple[str, ...] | None = attrs.field(
-        default=None, kw_only=True, converter=attrs.converters.optional(tuple)
+        default=None, kw_only=True, converter=_names
     )
 
 

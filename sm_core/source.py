@@ -173,7 +173,10 @@ def _no_script(entry_point: str, script: Path) -> str:
 
 
 def _file(path: Path, name: str) -> SourceFile:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}") from error
     return SourceFile(
         name=name, path=path, size=status.st_size, executable=bool(status.st_mode & 0o100)
     )
