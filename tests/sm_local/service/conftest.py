@@ -12,13 +12,18 @@ from typing import Any
 
 import attrs
 import boto3
+import botocore.session
 import pytest
 import uvicorn
 from botocore.config import Config
+from botocore.loaders import Loader
 
 from sm_local.home import REGION, Credentials, Home
 from sm_local.service.app import Application, Service, storage_services
 from sm_local.service.context import Context
+
+#: Keeps the models it has read, which is most of the time that making a client takes.
+LOADER = Loader(extra_search_paths=[str(Path(boto3.__file__).parent / "data")])
 
 
 class Lives:
@@ -72,7 +77,10 @@ class Served:
     def client(self, service: str, pair: Credentials | None = None, **config: Any) -> Any:
         """A boto3 client that signs with `pair`, or else as the user."""
         pair = pair or self.context.home.credentials()
+        core = botocore.session.get_session()
+        core.register_component("data_loader", LOADER)
         session: Any = boto3.Session(
+            botocore_session=core,
             aws_access_key_id=pair.access_key_id,
             aws_secret_access_key=pair.secret_access_key,
             region_name=REGION,
@@ -110,6 +118,13 @@ def serve(home: Home) -> Iterator[Serve]:
 @pytest.fixture
 def served(serve: Serve) -> Served:
     return serve()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An application of the storage services for the tests of a module."""
+    with _served(Home(tmp_path_factory.mktemp("shared") / "home").create(), {}) as served:
+        yield served
 
 
 @contextmanager
