@@ -47,7 +47,14 @@ def _install(what: Sequence[str], base_dir: Path, name: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     constraints = base_dir / f"{DEPENDENCIES}.constraints.txt"
     constraints.write_text(_installed_versions(), encoding="utf-8")
-    command = [*_installer(), "--target", str(target), "--constraint", str(constraints), *what]
+    command = [
+        *_installer(base_dir),
+        "--target",
+        str(target),
+        "--constraint",
+        str(constraints),
+        *what,
+    ]
     logger.info("installing %s", name)
     finished = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
@@ -66,17 +73,27 @@ def _installed_versions() -> str:
     return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()) if name)
 
 
-def _installer() -> list[str]:
+def _installer(base_dir: Path) -> list[str]:
     """``uv`` where it can be found, which is much faster; ``pip`` otherwise."""
     uv = _find_uv()
     if uv is not None:
         return [uv, "pip", "install", "--python", sys.executable]
-    if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
-    raise RequirementsFailed(
-        "requirements.txt cannot be installed: the container has neither uv nor pip; "
-        "install one of them in the image"
-    )
+    pip = ["-m", "pip"] if importlib.util.find_spec("pip") else [_bootstrapped_pip(base_dir)]
+    return [sys.executable, *pip, "install", "--disable-pip-version-check"]
+
+
+def _bootstrapped_pip(base_dir: Path) -> str:
+    """The pip that comes with Python, unpacked below `base_dir`; for environments without one."""
+    root = base_dir / "installer"
+    command = [sys.executable, "-m", "ensurepip", "--root", str(root)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise RequirementsFailed(
+            "requirements.txt cannot be installed: the container has neither uv nor pip; install "
+            f"one of them in the image. {finished.stderr.strip()[-_TAIL:]}"
+        )
+    packages = Path(sysconfig.get_path("purelib"))
+    return str(root / packages.relative_to(packages.anchor) / "pip")
 
 
 def _find_uv() -> str | None:

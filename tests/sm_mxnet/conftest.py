@@ -7,13 +7,13 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import uv
 
 from sm_core.plugins import client_plugins
+from sm_local.environments import EnvironmentFailed, find_python, index_settings
 
 ROOT = Path(__file__).parents[2]
 #: Where the code under test lies; the environment holds it as editable.
@@ -39,7 +39,10 @@ def mxnet_python() -> str:
     spec = client_plugins().hook.sm_container(
         framework="mxnet", version=None, device="cpu", image=None
     )
-    python = _interpreter(spec.python)
+    try:
+        python = str(find_python(spec.python))
+    except EnvironmentFailed as error:
+        pytest.skip(str(error))
     parts = [python, *spec.requirements, *CONTAINER_REQUIREMENTS]
     parts += [
         f"{folder}\n{(folder / 'pyproject.toml').read_text('utf-8')}" for folder in DISTRIBUTIONS
@@ -64,23 +67,12 @@ def _build(folder: Path, python: str, requirements: list[str]) -> None:
     _uv(*install, "--no-deps", *(f"--editable={entry}" for entry in DISTRIBUTIONS))
 
 
-def _interpreter(versions: str) -> str:
-    """An interpreter of a version in the range, this one if it fits."""
-    fits = subprocess.run(
-        [uv.find_uv_bin(), "python", "find", "--no-project", "--system", versions],
+def _uv(*arguments: str) -> None:
+    done = subprocess.run(
+        [uv.find_uv_bin(), *arguments],
+        env={**os.environ, **index_settings(os.environ)},
         capture_output=True,
         text=True,
         check=False,
-    )
-    if sys.version_info[:2] in ((3, 10), (3, 11)):
-        return sys.executable
-    if fits.returncode != 0:
-        pytest.skip(f"MXNet needs Python {versions}: {fits.stderr.strip()}")
-    return fits.stdout.strip()
-
-
-def _uv(*arguments: str) -> None:
-    done = subprocess.run(
-        [uv.find_uv_bin(), *arguments], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"uv {' '.join(arguments)}:\n{done.stderr}"
