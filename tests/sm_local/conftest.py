@@ -31,7 +31,7 @@ def home_with_standin(folder: Path) -> Iterator[Home]:
         running = probe(home)
         if running is not None:
             os.kill(running.pid, signal.SIGKILL)
-        assert free(home.service_lock, 5)
+        assert free(home.service_lock, 20)
 
 
 @pytest.fixture
@@ -57,5 +57,5 @@ def service_home(tmp_path: Path) -> Iterator[Home]:
     try:
         stop_service(home)
     finally:
-        if running is not None and not free(home.service_lock, 5):
+        if running is not None and not free(home.service_lock, 20):
             os.kill(running.pid, signal.SIGKILL)

@@ -259,7 +259,7 @@ class TestStartsTheService:
             stop_service(standin_home)
         else:
             os.kill(before.pid, signal.SIGKILL)
-            assert free(standin_home.service_lock, 5)
+            assert free(standin_home.service_lock, 20)
         client.list_training_jobs()
         after = probe(standin_home)
         assert after is not None

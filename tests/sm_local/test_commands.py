@@ -95,6 +95,7 @@ class TestUpAndDown:
             assert text in table
         assert sm("up").output == output
         assert sm("down").output == "The local service has ended.\n"
+        assert started_in(home) == []
         assert not held(home.service_lock)
         assert not home.stay_marker.exists()
 
@@ -126,19 +127,25 @@ class TestUpAndDown:
         assert sm("down").exit_code == 0
         assert not held(home.service_lock)
 
-    def test_jobs_go_on_and_model_servers_do_not(self, home: Home) -> None:
+    @pytest.mark.parametrize("running", [False, True])
+    def test_jobs_go_on_and_model_servers_do_not(self, home: Home, running: bool) -> None:
         job = launch(home.create().jobs / "my-job-0123abcd")
         server = launch(home.endpoints / "gone-0123abcd" / "AllTraffic-1")
-        state = json.loads(sm("status", "--json").output)
-        assert state["running_jobs"] == ["my-job"]
-        assert "running without it: my-job" in sm("status").output
+        if running:
+            sm("up")
+        else:
+            state = json.loads(sm("status", "--json").output)
+            assert state["running_jobs"] == ["my-job"]
+            assert "running without it: my-job" in sm("status").output
         output = sm("down").output
         assert "Training jobs that go on: my-job\n" in output
         assert "sm local down --all" in output
         assert processes.status(job).alive
         assert not processes.status(server).alive
+        assert [path for path in started_in(home) if home.jobs not in path.parents] == []
         assert "go on" not in sm("down", "--all").output
         assert not processes.status(job).alive
+        assert started_in(home) == []
 
 
 @pytest.mark.integ
@@ -191,6 +198,19 @@ class TestEnv:
         answer = json.loads(result.stdout)
         assert answer["arn"].startswith("arn:aws:")
         assert answer["jobs"] == []
+
+
+def started_in(home: Home) -> list[Path]:
+    """Paths in `home` that processes were started with or work in, of all that live."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            paths = [Path(os.fsdecode(word)) for word in words] + [(process / "cwd").readlink()]
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+        found += [path for path in paths if home.path in (path, *path.parents)]
+    return found
 
 
 def launch(folder: Path) -> Path:

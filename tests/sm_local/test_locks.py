@@ -82,4 +82,4 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
         assert holder.stdout.readline() == b"held\n"
         assert held(path)
         holder.kill()
-    assert free(path, timeout=5)
+    assert free(path, timeout=20)
