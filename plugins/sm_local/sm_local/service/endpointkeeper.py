@@ -58,7 +58,9 @@ class EndpointKeeper:
             variant=endpoint.variants[0],
             instance=endpoint.instances[0],
         )
-        self.ready = False
+        self._ready = False
+        #: Clear while somebody who waits for the server may hope that it is ready soon.
+        self._settled = asyncio.Event()
         self._context = context
         self._store = store
         self._environments = environments
@@ -68,6 +70,16 @@ class EndpointKeeper:
     @property
     def _instance(self) -> Instance:
         return self.endpoint.instances[0]
+
+    async def is_ready(self, patience: float) -> bool:
+        """Whether the server answers; one that is being started is waited for.
+
+        Args:
+            patience: seconds to wait at most.
+        """
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._settled.wait(), patience)
+        return self._ready
 
     def doubt(self) -> None:
         """Look at the server now: it did not answer."""
@@ -79,6 +91,7 @@ class EndpointKeeper:
             await self._run()
         finally:
             self._given_up = True
+            self._settle(ready=False)
 
     async def _run(self) -> None:
         if self.endpoint.status == "Creating":
@@ -94,7 +107,6 @@ class EndpointKeeper:
 
     async def take_down(self) -> None:
         """Stop the server and remove all that belongs to the endpoint, its record last."""
-        self.ready = False
         await self.server.stop()
         await self._forget_socket()
         await self._revoke()
@@ -104,7 +116,6 @@ class EndpointKeeper:
 
     async def rest(self) -> None:
         """Stop the server only: the endpoint stays wanted."""
-        self.ready = False
         await self.server.stop()
         await self._forget_socket()
 
@@ -119,39 +130,49 @@ class EndpointKeeper:
         )
         await self._until_healthy(seconds)
         await self._change(lambda endpoint: endpoint.moved("InService", time.time()))
-        self.ready = True
+        self._settle(ready=True)
         logger.info("endpoint %s is in service", self.endpoint.name)
 
     async def _keep_up(self) -> None:
         pause = _FIRST_PAUSE
-        if not self.ready:
+        if not self._ready:
             await self._adopt()
         while True:
             began = time.monotonic()
             try:
-                if not self.ready:
+                if not self._ready:
                     await self._revive()
                     began = time.monotonic()
                 await self._until_dead()
                 self.server.log("the model server has ended and is started again")
+                self._unsettle()
             except (ServerFailed, LocalServiceError) as error:
                 self.server.log(f"the model server cannot be started again: {error}")
-            self.ready = False
+                self._settle(ready=False)
             if time.monotonic() - began > _PROVED:
                 pause = _FIRST_PAUSE
             logger.warning("endpoint %s: next start in %.2f s", self.endpoint.name, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    def _settle(self, *, ready: bool) -> None:
+        self._ready = ready
+        self._settled.set()
+
+    def _unsettle(self) -> None:
+        self._ready = False
+        self._settled.clear()
+
     async def _revive(self) -> None:
         """Have a healthy server: the one that runs, else a new one."""
+        self._unsettle()
         if not (self.server.is_connected and await self.server.is_alive()):
             await self.server.stop()
             if not self.server.has_model:
                 await self.server.place_model()
             await self._launch()
         await self._until_healthy(_STARTUP_TIMEOUT)
-        self.ready = True
+        self._settle(ready=True)
 
     async def _until_dead(self) -> None:
         while await self.server.is_alive():

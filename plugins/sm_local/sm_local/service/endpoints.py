@@ -40,6 +40,9 @@ MODEL = "model"
 ENDPOINT_CONFIG = "endpoint-config"
 ENDPOINT = "endpoint"
 
+#: Seconds that an invocation waits for a server that is being started: as long as for its answer.
+_PATIENCE = 60.0
+
 
 @attrs.frozen(kw_only=True)
 class Route:
@@ -95,7 +98,6 @@ class Endpoints:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
         for keeper in self._keepers.values():
-            keeper.ready = False
             await keeper.server.disconnect()
 
     async def stop_all(self) -> list[str]:
@@ -161,16 +163,18 @@ class Endpoints:
 
     async def delete(self, name: str) -> None:
         """DeleteEndpoint: returns when the deletion has begun."""
-        await self._get(name)
-        keeper = self._keepers[name]
-        keeper.endpoint = await self._store.change(name, self._deleting)
+        try:
+            keeper = self._keepers[name]
+            keeper.endpoint = await self._store.change(name, self._deleting)
+        except KeyError as error:
+            raise self._not_found(name) from error
         running = self._tasks.pop(name, None)
         if running is not None:
             running.cancel()
         self._begin(keeper, self._take_down(keeper, after=running))
 
-    def route(self, name: str, variant: str | None) -> Route:
-        """Where an invocation of the endpoint goes.
+    async def route(self, name: str, variant: str | None) -> Route:
+        """Where an invocation of the endpoint goes; a server that is being started is waited for.
 
         Args:
             name: of the endpoint.
@@ -179,21 +183,26 @@ class Endpoints:
         Raises:
             ServiceError: no endpoint of that name is in service, or it has no such variant.
         """
+        keeper = self._in_service(name)
+        instance = keeper.endpoint.instances[0]
+        if variant is not None and variant != instance.variant:
+            raise ServiceError("ValidationError", f"Variant {variant} not found for Request")
+        if not await keeper.is_ready(_PATIENCE):
+            self._in_service(name)
+            raise ServiceError(
+                "ServiceUnavailable",
+                f"the model server of endpoint {name} has ended and cannot be started again so far",
+                status=503,
+            )
+        return Route(variant=instance.variant, stream=instance.stream, keeper=keeper)
+
+    def _in_service(self, name: str) -> EndpointKeeper:
         keeper = self._keepers.get(name)
         if keeper is None or keeper.endpoint.status != "InService":
             raise ServiceError(
                 "ValidationError", f"Endpoint {name} of account {self._context.account} not found."
             )
-        instance = keeper.endpoint.instances[0]
-        if variant is not None and variant != instance.variant:
-            raise ServiceError("ValidationError", f"Variant {variant} not found for Request")
-        if not keeper.ready:
-            raise ServiceError(
-                "ServiceUnavailable",
-                f"the model server of endpoint {name} has ended and is being started again",
-                status=503,
-            )
-        return Route(variant=instance.variant, stream=instance.stream, keeper=keeper)
+        return keeper
 
     def _keeper(self, endpoint: Endpoint) -> EndpointKeeper:
         keeper = EndpointKeeper(
@@ -219,8 +228,11 @@ class Endpoints:
     async def _get(self, name: str) -> Endpoint:
         endpoint = await self._store.get(name)
         if endpoint is None:
-            raise invalid(f'Could not find endpoint "{arn(self._context, ENDPOINT, name)}".')
+            raise self._not_found(name)
         return endpoint
+
+    def _not_found(self, name: str) -> ServiceError:
+        return invalid(f'Could not find endpoint "{arn(self._context, ENDPOINT, name)}".')
 
     @staticmethod
     def _deleting(endpoint: Endpoint) -> Endpoint:

@@ -93,6 +93,7 @@ class Environments:
 
     def _own(self, image: str) -> str:
         """Ask the service's own plugins about `image`, and keep what they need like a client."""
+        # Plugins are loaded for the first such request only, not whenever the service starts.
         from sm_core.plugins import client_plugins
         from sm_local.handover import environment_of
 
@@ -126,6 +127,7 @@ def _wheel_key(sha256: str, filename: str) -> str:
 def _unknown_image(image: str) -> str:
     return (
         f"no plugin of the local service knows the image {image}: install the one that brings its "
-        "framework beside sm-local (for MXNet: pip install sm-mxnet) and start the service again "
-        "with `sm local down`, or send the request through sm_core with that plugin installed"
+        "framework beside sm-local (pip install sm-mxnet, for instance) and stop the service with "
+        "`sm local down`, it starts again by itself; or send the request through sm_core, with the "
+        "plugin installed beside it"
     )

@@ -59,7 +59,7 @@ class Runtime:
                     f"{member} is not available: the local service does not have it yet",
                 )
         variant = request.headers.get("x-amzn-sagemaker-target-variant")
-        route = self._endpoints.route(endpoint_name, variant)
+        route = await self._endpoints.route(endpoint_name, variant)
         body = await self._body(request)
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
         status, answered, content = await self._ask(endpoint_name, route, headers, body)

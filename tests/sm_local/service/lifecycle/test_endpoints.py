@@ -227,7 +227,7 @@ def test_an_endpoint_outlives_its_service(service: Any) -> None:
     service.kill()
     os.kill(pid, 0)
     service.start()
-    assert back_again(service, "outlives", 0) == pid
+    assert server_pid(service, "outlives") == pid
 
 
 def test_an_endpoint_comes_back_with_its_service(service: Any) -> None:
@@ -237,7 +237,7 @@ def test_an_endpoint_comes_back_with_its_service(service: Any) -> None:
     service.end()
     assert not sockets(service, "returns")
     service.start()
-    back_again(service, "returns", pid)
+    assert server_pid(service, "returns") != pid
 
 
 def test_what_a_killed_service_had_begun_is_carried_through(service: Any) -> None:
