@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from sm_local import processes
 from sm_local.processes import HostProcess, Status, launch, log_line, read_log, status, stop, sweep
 
 PATIENCE = 30.0  # seconds
+#: Makes the arguments of this run's processes unlike those of any other run.
+OWN = f".{uuid.uuid4().int % 10**12:012}"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
@@ -374,7 +377,9 @@ def cpu_seconds(pid: int) -> float:
 class TestLeftovers:
     def test_of_a_host_are_ended_with_it(self, folder: Path) -> None:
         # One in the group, one in a session of its own and orphaned, one without the marker too.
-        script = "sleep 61 & setsid sleep 62 & (env -i setsid sleep 63 &) ; echo ready $!"
+        script = (
+            f"sleep 61{OWN} & setsid sleep 62{OWN} & (env -i setsid sleep 63{OWN} &); echo ready"
+        )
         result = run(folder, shell(folder, script))
         assert result.finished is not None
         assert result.finished.outcome == "completed"
@@ -401,9 +406,9 @@ class TestLeftovers:
         assert result.started is not None
 
     def test_of_a_killed_supervisor_are_swept(self, folder: Path) -> None:
-        script = "setsid sleep 64 & sleep 65 & echo ready; wait"
+        script = f"setsid sleep 64{OWN} & sleep 65{OWN} & echo ready; wait"
         launch(folder, [shell(folder, script)], max_runtime=None, grace=20)
-        until(says(folder, "ready"))
+        until(lambda: sleeping("64") and sleeping("65"))
         sweep(folder)
         assert sleeping("64"), "those of a living supervisor are left alone"
         marker = json.loads((folder / "spec.json").read_text())["marker"]
@@ -417,7 +422,7 @@ class TestLeftovers:
         sweep(folder)
 
     def test_are_swept_by_the_next_launch(self, folder: Path) -> None:
-        launch(folder, [shell(folder, "exec sleep 66")], max_runtime=None, grace=20)
+        launch(folder, [shell(folder, f"exec sleep 66{OWN}")], max_runtime=None, grace=20)
         until(lambda: sleeping("66"))
         os.kill(supervisor_pid(folder), signal.SIGKILL)
         until(lambda: not status(folder).alive)
@@ -452,7 +457,7 @@ class TestLeftovers:
 def sleeping(seconds: str) -> bool:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if path.read_bytes() == f"sleep\0{seconds}\0".encode():
+            if path.read_bytes() == f"sleep\0{seconds}{OWN}\0".encode():
                 return True
     return False
 
@@ -545,9 +550,10 @@ class TestLaunch:
 
 
 def test_a_folder_without_a_supervisor(tmp_path: Path) -> None:
-    assert status(tmp_path) == Status(alive=False)
-    assert not stop(tmp_path)
-    sweep(tmp_path)
+    for folder in (tmp_path, tmp_path / "missing"):
+        assert status(folder) == Status(alive=False)
+        assert not stop(folder)
+        sweep(folder)
 
 
 def test_a_process_number_is_no_sign_of_life(tmp_path: Path) -> None:

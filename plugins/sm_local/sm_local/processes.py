@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,13 +120,33 @@ def launch(
     Raises:
         LocalServiceError: no supervisor was started; the message is the supervisor's own.
     """
-    last = status(folder)
-    if last.alive and last.finished is None:
-        raise LocalServiceError(f"a supervisor runs in {folder} already")
-    sweep(folder)
-    for host in hosts:
-        host.log.parent.mkdir(parents=True, exist_ok=True)
-    _write_spec(folder, hosts, max_runtime=max_runtime, grace=grace)
+    with _one_at_a_time(folder):
+        last = status(folder)
+        if last.alive and last.finished is None:
+            raise LocalServiceError(f"a supervisor runs in {folder} already")
+        _end_leftovers(folder)
+        for host in hosts:
+            host.log.parent.mkdir(parents=True, exist_ok=True)
+        _write_spec(folder, hosts, max_runtime=max_runtime, grace=grace)
+        words = _start_supervisor(folder)
+    if words != supervisor.READY:
+        message = words.decode("utf-8", "replace").strip() or "it ended without a word"
+        raise LocalServiceError(f"cannot start the supervisor of {folder}: {message}")
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep others from launching and sweeping, who would see a supervisor only half started."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _start_supervisor(folder: Path) -> bytes:
+    """Return all that a new supervisor writes at first: READY, or what is wrong."""
     with subprocess.Popen(
         [sys.executable, "-I", "-S", supervisor.__file__, str(folder.absolute())],
         stdin=subprocess.DEVNULL,
@@ -136,14 +156,10 @@ def launch(
         cwd="/",
         start_new_session=True,
     ) as process:
-        words = _first_words(process)
-    if words != supervisor.READY:
-        message = words.decode("utf-8", "replace").strip() or "it ended without a word"
-        raise LocalServiceError(f"cannot start the supervisor of {folder}: {message}")
+        return _first_words(process)
 
 
 def _first_words(process: subprocess.Popen[bytes]) -> bytes:
-    """Return all that the supervisor writes until it closes the pipe: READY, or what is wrong."""
     assert process.stdout is not None
     words = b""
     deadline = time.monotonic() + _START_PATIENCE
@@ -266,12 +282,17 @@ def sweep(folder: Path) -> None:
     Raises:
         LocalServiceError: a killed process does not end.
     """
-    try:
-        marker = json.loads((folder / "spec.json").read_bytes())["marker"]
-    except FileNotFoundError:
+    if not folder.exists():
         return
-    if _is_held(folder / "lock"):
-        return
+    with _one_at_a_time(folder):
+        if not _is_held(folder / "lock"):
+            _end_leftovers(folder)
+
+
+def _end_leftovers(folder: Path) -> None:
+    if not (folder / "spec.json").exists():
+        return  # nothing was ever launched
+    marker = json.loads((folder / "spec.json").read_bytes())["marker"]
     deadline = time.monotonic() + _KILL_PATIENCE
     while pids := _marked(marker):
         if time.monotonic() > deadline:

@@ -133,9 +133,8 @@ class Host:
         os.close(error)
         os.set_blocking(self.output, False)
         with open(reason, "rb") as stream:  # ends when the new program has replaced the child
-            message = stream.read()
-        if message:
-            self.log.feed(b"cannot start %a: %b\n" % (self.command, message))
+            if message := stream.read():
+                self.log.feed(b"cannot start %a: %b\n" % (self.command, message))
 
     def _become(self, output: int, error: int, lifeline: int) -> None:
         code = _CANNOT_EXECUTE
@@ -224,8 +223,7 @@ class Supervisor:
             self._drain(host)
             host.log.close()
         outcome = {None: "completed", "stop": "stopped"}.get(self.reason, self.reason)
-        codes = {host.name: host.code for host in self.hosts}
-        self.record("finished", outcome=outcome, codes=codes)
+        self.record("finished", outcome=outcome, codes={h.name: h.code for h in self.hosts})
 
     def running(self) -> list[Host]:
         """Return the hosts that have started and not ended."""
@@ -269,9 +267,8 @@ class Supervisor:
     def _reap(self) -> None:
         hosts = {host.pid: host for host in self.running()}
         for pid, status in _ended_children():
-            if pid not in hosts:
+            if (host := hosts.get(pid)) is None:
                 continue  # an orphan of a host, adopted
-            host = hosts[pid]
             host.signal(signal.SIGKILL)  # a container ends with its first process
             self._drain(host)
             host.code = os.waitstatus_to_exitcode(status)
@@ -309,13 +306,10 @@ def leftovers(marker: str, *, parent: int | None = None) -> list[int]:
         with suppress(OSError):  # it has ended meanwhile, or is another user's
             with open(f"/proc/{name}/stat", "rb") as stream:
                 state, parent_text = stream.read().rpartition(b")")[2].split()[:2]
-            if state == b"Z":
-                continue
-            if int(parent_text) != parent:
-                with open(f"/proc/{name}/environ", "rb") as stream:
-                    if wanted not in stream.read().split(b"\0"):
-                        continue
-            found.append(int(name))
+            with open(f"/proc/{name}/environ", "rb") as stream:
+                is_wanted = int(parent_text) == parent or wanted in stream.read().split(b"\0")
+            if is_wanted and state != b"Z":
+                found.append(int(name))
     return found
 
 
