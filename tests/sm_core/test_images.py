@@ -65,9 +65,7 @@ TABLE = {
             },
         }
     },
-    "gpu_tag_suffix_for_p4d_or_smdistributed": {
-        "paper": {"2.0-gpu-py38-ubuntu20.04-sagemaker": "cu110"}
-    },
+    "gpu_tag_suffix_for_p4d_or_smdistributed": {"paper": {"2.0-gpu-py38-ubuntu": "cu110"}},
 }
 REQUEST = ImageRequest(
     framework="paper",
