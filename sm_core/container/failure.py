@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 #: Frames of the user's code in a reason. The platform shows 1024 characters.
 _FRAMES = 3
 _LAST_LINES = 5
+#: Lines after a traceback that still let it be the reason: Python prints it last, or nearly so.
+_LINES_AFTER = 10
 
 
 def exception_reason(error: BaseException, code_dir: Path) -> str:
@@ -89,12 +91,12 @@ def output_reason(output: str, *, command: Sequence[str], exit_code: int, code_d
 
 
 def _message(output: str, code_dir: Path) -> str:
-    """The last uncaught exception in `output` with its frames, or else the last lines."""
+    """The exception at the end of `output` with its frames, or else the last lines."""
     start = output.rfind("Traceback (most recent call last):")
-    if start < 0:
-        return "\n".join(_last_lines(output.splitlines()))
-    lines = output[start:].splitlines()[1:]
+    lines = output[max(start, 0) :].splitlines()[1:]
     end = next((i for i, line in enumerate(lines) if line and not line[0].isspace()), len(lines))
+    if start < 0 or len(lines) - end > _LINES_AFTER:
+        return "\n".join(_last_lines(output.splitlines()))
     headline = "\n".join(_last_lines(lines[end : end + _LAST_LINES]))
     frames = _frames(lines[:end], code_dir)
     return "\n".join([headline, *(line for frame in frames[-_FRAMES:] for line in frame)])

@@ -20,8 +20,9 @@ __all__ = ["install_package", "install_requirements"]
 
 logger = logging.getLogger(__name__)
 
-#: Characters of the installer's output that an error repeats: its end says what is wrong.
-_TAIL = 2000
+#: Characters of the installer's output that an error repeats: its end says what is wrong, and the
+#: platform shows 1024 characters of a reason.
+_TAIL = 900
 
 
 def install_requirements(code_dir: Path, base_dir: Path) -> None:

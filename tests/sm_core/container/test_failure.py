@@ -123,6 +123,14 @@ def test_without_a_traceback_the_last_lines_are_shown(tmp_path: Path) -> None:
     assert "SIGKILL" in reason
 
 
+def test_an_exception_that_was_only_logged_is_not_the_reason(tmp_path: Path) -> None:
+    logged = "Traceback (most recent call last):\nKeyError: 'handled'\n"
+    output = logged + "".join(f"epoch {n}\n" for n in range(50)) + "usage: no such option\n"
+    reason = output_reason(output, command=["x"], exit_code=2, code_dir=tmp_path)
+    assert "usage: no such option" in reason
+    assert "handled" not in reason
+
+
 @hypothesis.given(st.text())
 def test_any_output_makes_a_reason(output: str) -> None:
     reason = output_reason(

@@ -73,6 +73,7 @@ def test_the_code_archive_is_fetched(tmp_path: Path, endpoint: str) -> None:
     )
     assert ended.exit_code == 0, ended.log
     assert "from the bucket\n" in ended.log
+    assert "botocore" not in ended.log
 
 
 @pytest.mark.parametrize(
