@@ -82,14 +82,14 @@ def test_download_keeps_the_paths_below_the_prefix(objects: Objects, tmp_path: P
         objects.put_bytes("data", key, key.encode())
     objects.put_bytes("data", "digits/train/empty/", b"")
     folder = tmp_path / "input" / "train"
-    assert download(objects, channel("s3://data/digits/train"), folder) == 3
+    assert download(objects, channel("s3://data/digits/train"), folder=folder) == 3
     assert files(folder) == {"a.csv": b"digits/train/a.csv", "b/c.csv": b"digits/train/b/c.csv"}
     assert (folder / "empty").is_dir()
 
 
 def test_what_a_job_writes_does_not_change_the_object(objects: Objects, tmp_path: Path) -> None:
     objects.put_bytes("data", "a.csv", b"1")
-    download(objects, channel("s3://data/a.csv"), tmp_path / "in")
+    download(objects, channel("s3://data/a.csv"), folder=tmp_path / "in")
     (tmp_path / "in" / "a.csv").write_bytes(b"2")
     stored = objects.path("data", "a.csv")
     assert stored is not None
@@ -112,5 +112,5 @@ def test_what_cannot_be_files(
     for key in keys:
         objects.put_bytes("data", key, b"x")
     with pytest.raises(DownloadError, match=match):
-        download(objects, channel(uri), tmp_path / "in" / "train")
+        download(objects, channel(uri), folder=tmp_path / "in" / "train")
     assert not (tmp_path / "x").exists()

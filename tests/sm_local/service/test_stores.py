@@ -37,7 +37,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
 
 def test_documents_come_back_as_they_were(context: Context) -> None:
     async def check() -> None:
-        store = Store(context, "whole", Whole)
+        store = Store(context, Whole, kind="whole")
         first, second = Whole("a", (Part("x", 1.5), Part("y"))), Whole("b", ())
         await store.insert("a", first)
         await store.insert("b", second)
@@ -54,7 +54,7 @@ def test_documents_come_back_as_they_were(context: Context) -> None:
 
 def test_changes_do_not_get_lost(context: Context) -> None:
     async def check() -> None:
-        store = Store(context, "whole", Whole)
+        store = Store(context, Whole, kind="whole")
         await store.insert("a", Whole("a", ()))
         changes = (
             store.change("a", lambda whole: attrs.evolve(whole, count=whole.count + 1))
@@ -73,7 +73,7 @@ def test_a_change_that_fails_changes_nothing(context: Context) -> None:
         raise ValueError("no")
 
     async def check() -> None:
-        store = Store(context, "whole", Whole)
+        store = Store(context, Whole, kind="whole")
         await store.insert("a", Whole("a", ()))
         with pytest.raises(ValueError, match="no"):
             await store.change("a", refuse)

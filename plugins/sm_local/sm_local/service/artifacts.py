@@ -33,7 +33,7 @@ def model_uri(output_path: str, job_name: str) -> str:
     return f"s3://{where.bucket}/{where.key}model.tar.gz"
 
 
-def upload(objects: Objects, tree: MLTree, where: S3Location, scratch: Path) -> list[str]:
+def upload(objects: Objects, tree: MLTree, *, where: S3Location, scratch: Path) -> list[str]:
     """Upload what a job left in its model and output/data folders, if anything. Blocks.
 
     Args:

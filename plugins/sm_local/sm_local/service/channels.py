@@ -23,7 +23,7 @@ def channel_location(channel: Mapping[str, Any]) -> S3Location:
     return s3_location(uri, f"S3Uri of channel {channel['ChannelName']}")
 
 
-def download(objects: Objects, channel: Mapping[str, Any], folder: Path) -> int:
+def download(objects: Objects, channel: Mapping[str, Any], *, folder: Path) -> int:
     """Write all objects of a channel below `folder`; how many there were. Blocks.
 
     Args:

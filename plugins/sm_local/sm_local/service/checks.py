@@ -61,7 +61,7 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("ValidationException", message)
 
 
-def arn(context: Context, kind: str, name: str) -> str:
+def arn(context: Context, kind: str, *, name: str) -> str:
     """The ARN of a resource; AWS writes its name in lower case."""
     return f"arn:aws:sagemaker:{context.region}:{context.account}:{kind}/{name.lower()}"
 

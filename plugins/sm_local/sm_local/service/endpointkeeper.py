@@ -216,7 +216,7 @@ class EndpointKeeper:
         await self.server.stop()
         await self._forget_socket()
         await self._revoke()
-        await self._change(lambda endpoint: endpoint.moved("Failed", time.time(), reason))
+        await self._change(lambda endpoint: endpoint.moved("Failed", time.time(), reason=reason))
         logger.warning("endpoint %s failed: %s", self.endpoint.name, error)
 
     async def _revoke(self) -> None:

@@ -75,9 +75,9 @@ class Endpoints:
         """
         self._context = context
         self._environments = environments or Environments(context)
-        self._store = Store(context, ENDPOINT, Endpoint)
-        self._models = Store(context, MODEL, HostedModel)
-        self._configs = Store(context, ENDPOINT_CONFIG, EndpointConfig)
+        self._store = Store(context, Endpoint, kind=ENDPOINT)
+        self._models = Store(context, HostedModel, kind=MODEL)
+        self._configs = Store(context, EndpointConfig, kind=ENDPOINT_CONFIG)
         self._keepers: dict[str, EndpointKeeper] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -124,7 +124,7 @@ class Endpoints:
         """CreateEndpoint."""
         check_endpoint_request(request)
         name: str = request["EndpointName"]
-        where = arn(self._context, ENDPOINT, name)
+        where = arn(self._context, ENDPOINT, name=name)
         if await self._store.get(name) is not None:
             raise invalid(f'Cannot create already existing endpoint "{where}".')
         variants = await self._variants(request["EndpointConfigName"])
@@ -232,7 +232,7 @@ class Endpoints:
         return endpoint
 
     def _not_found(self, name: str) -> ServiceError:
-        return invalid(f'Could not find endpoint "{arn(self._context, ENDPOINT, name)}".')
+        return invalid(f'Could not find endpoint "{arn(self._context, ENDPOINT, name=name)}".')
 
     @staticmethod
     def _deleting(endpoint: Endpoint) -> Endpoint:
@@ -243,13 +243,13 @@ class Endpoints:
     async def _variants(self, config_name: str) -> tuple[Variant, ...]:
         config = await self._configs.get(config_name)
         if config is None:
-            where = arn(self._context, ENDPOINT_CONFIG, config_name)
+            where = arn(self._context, ENDPOINT_CONFIG, name=config_name)
             raise invalid(f'Could not find endpoint configuration "{where}".')
         variants = []
         for request in config.request["ProductionVariants"]:
             model = await self._models.get(request["ModelName"])
             if model is None:
-                where = arn(self._context, MODEL, request["ModelName"])
+                where = arn(self._context, MODEL, name=request["ModelName"])
                 raise invalid(f'Could not find model "{where}".')
             variants.append(
                 Variant(

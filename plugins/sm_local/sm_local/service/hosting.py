@@ -136,7 +136,7 @@ class Endpoint:
         """The variant of that name."""
         return next(variant for variant in self.variants if variant.name == name)
 
-    def moved(self, status: str, now: float, reason: str = "") -> Endpoint:
+    def moved(self, status: str, now: float, *, reason: str = "") -> Endpoint:
         """The endpoint in another status."""
         return attrs.evolve(self, status=status, modified=now, reason=reason)
 

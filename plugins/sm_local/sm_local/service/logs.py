@@ -50,8 +50,8 @@ class Logs:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._jobs = Store(context, TRAINING_JOB, TrainingJob)
-        self._endpoints = Store(context, ENDPOINT, Endpoint)
+        self._jobs = Store(context, TrainingJob, kind=TRAINING_JOB)
+        self._endpoints = Store(context, Endpoint, kind=ENDPOINT)
         self.operations: Mapping[str, Callable[[Input, Caller], Awaitable[Output]]] = {
             "DescribeLogStreams": self._describe_log_streams,
             "GetLogEvents": self._get_log_events,
@@ -147,7 +147,7 @@ class Logs:
         return [
             _Stream(
                 name=f"{job.name}/{host}-{job.began_logging}",
-                path=stream_file(self._context, job, host),
+                path=stream_file(self._context, job, host=host),
                 created=job.created,
             )
             for job in jobs
@@ -161,7 +161,7 @@ class Logs:
         return [
             _Stream(
                 name=instance.stream,
-                path=server_log(self._context, endpoint, instance),
+                path=server_log(self._context, endpoint, instance=instance),
                 created=endpoint.created,
             )
             for instance in endpoint.instances
@@ -228,7 +228,7 @@ def _read_backward(
     begin = end
     found: list[tuple[int, str]] = []
     while len(found) < limit:
-        begin, count = _lines_before(path, begin, limit - len(found))
+        begin, count = _lines_before(path, end=begin, limit=limit - len(found))
         lines, _ = processes.read_log(path, begin, count) if count else ([], begin)
         found = _wanted(lines, request) + found
         if not lines or (found and end - begin >= _MAX_BYTES):
@@ -236,7 +236,7 @@ def _read_backward(
     return found, begin
 
 
-def _lines_before(path: Path, end: int, limit: int) -> tuple[int, int]:
+def _lines_before(path: Path, *, end: int, limit: int) -> tuple[int, int]:
     """Where the last `limit` whole lines before the byte `end` begin, and how many there are.
 
     Fewer, where they are long.

@@ -62,7 +62,7 @@ class ModelServer:
         self._context = context
         self._endpoint = endpoint
         self._folder = endpoint_folder(context, endpoint) / instance.folder
-        self._log = server_log(context, endpoint, instance)
+        self._log = server_log(context, endpoint, instance=instance)
         self._tree = MLTree(self._folder / _HOST / "ml")
         self._session: aiohttp.ClientSession | None = None
         self._socket: str | None = None
@@ -246,7 +246,7 @@ def endpoint_folder(context: Context, endpoint: Endpoint) -> Path:
     return context.home.endpoints / endpoint.folder
 
 
-def server_log(context: Context, endpoint: Endpoint, instance: Instance) -> Path:
+def server_log(context: Context, endpoint: Endpoint, *, instance: Instance) -> Path:
     """The log file of one of the endpoint's instances."""
     return endpoint_folder(context, endpoint) / instance.folder / "logs" / f"{_HOST}.log"
 

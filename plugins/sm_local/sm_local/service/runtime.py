@@ -62,9 +62,11 @@ class Runtime:
         route = await self._endpoints.route(endpoint_name, variant)
         body = await self._body(request)
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        status, answered, content = await self._ask(endpoint_name, route, headers, body)
+        status, answered, content = await self._ask(
+            endpoint_name, route, headers=headers, body=body
+        )
         if not 200 <= status < 300:
-            raise self._model_error(endpoint_name, route, status, _text(content))
+            raise self._model_error(endpoint_name, route, status=status, message=_text(content))
         returned = {
             "x-amzn-invoked-production-variant": route.variant,
             _CUSTOM_ATTRIBUTES: answered.get(_CUSTOM_ATTRIBUTES, ""),
@@ -85,7 +87,7 @@ class Runtime:
             ) from error
 
     async def _ask(
-        self, endpoint_name: str, route: Route, headers: Mapping[str, str], body: bytes
+        self, endpoint_name: str, route: Route, *, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Mapping[str, str], bytes]:
         """The server's status, headers and body."""
         try:
@@ -102,8 +104,8 @@ class Runtime:
             raise self._model_error(
                 endpoint_name,
                 route,
-                0,
-                f"Your invocation timed out while waiting for a response from container "
+                status=0,
+                message="Your invocation timed out while waiting for a response from container "
                 f"{_CONTAINER}. Review the latency metrics for each container in Amazon "
                 "CloudWatch, resolve the issue, and try again.",
             ) from error
@@ -117,10 +119,10 @@ class Runtime:
         except aiohttp.ClientError as error:
             route.keeper.doubt()
             message = f"the model server broke the connection: {type(error).__name__}: {error}"
-            raise self._model_error(endpoint_name, route, 0, message) from error
+            raise self._model_error(endpoint_name, route, status=0, message=message) from error
 
     def _model_error(
-        self, endpoint_name: str, route: Route, status: int, message: str
+        self, endpoint_name: str, route: Route, *, status: int, message: str
     ) -> ServiceError:
         region, account = self._context.region, self._context.account
         group = f"/aws/sagemaker/Endpoints/{endpoint_name}"

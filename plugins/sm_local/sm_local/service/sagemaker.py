@@ -55,8 +55,8 @@ class SageMaker:
         self._training = training
         self._endpoints = endpoints
         self._environments = environments or Environments(context)
-        self._models = Store(context, MODEL, HostedModel)
-        self._configs = Store(context, ENDPOINT_CONFIG, EndpointConfig)
+        self._models = Store(context, HostedModel, kind=MODEL)
+        self._configs = Store(context, EndpointConfig, kind=ENDPOINT_CONFIG)
         self.operations: Mapping[str, Callable[[Input, Caller], Awaitable[Output]]] = {
             "CreateTrainingJob": training.create,
             "DescribeTrainingJob": self._describe_training_job,
@@ -87,7 +87,7 @@ class SageMaker:
     async def _create_model(self, request: Input, caller: Caller) -> Output:
         checked = check_model_request(request)
         name: str = checked["ModelName"]
-        where = arn(self._context, MODEL, name)
+        where = arn(self._context, MODEL, name=name)
         await asyncio.to_thread(check_model_data, self._context.objects, checked)
         tags = _tags(request)
         image = checked["PrimaryContainer"]["Image"]
@@ -119,7 +119,7 @@ class SageMaker:
     async def _create_endpoint_config(self, request: Input, caller: Caller) -> Output:
         checked = check_config_request(request)
         name: str = checked["EndpointConfigName"]
-        where = arn(self._context, ENDPOINT_CONFIG, name)
+        where = arn(self._context, ENDPOINT_CONFIG, name=name)
         for variant in checked["ProductionVariants"]:
             if await self._models.get(variant["ModelName"]) is None:
                 raise self._no_model(variant["ModelName"])
@@ -159,10 +159,10 @@ class SageMaker:
         return await self._endpoints.list(request)
 
     def _no_model(self, name: str) -> Exception:
-        return invalid(f'Could not find model "{arn(self._context, MODEL, name)}".')
+        return invalid(f'Could not find model "{arn(self._context, MODEL, name=name)}".')
 
     def _no_config(self, name: str) -> Exception:
-        where = arn(self._context, ENDPOINT_CONFIG, name)
+        where = arn(self._context, ENDPOINT_CONFIG, name=name)
         return invalid(f'Could not find endpoint configuration "{where}".')
 
 

@@ -20,7 +20,7 @@ _CONVERTER = cattrs.Converter(unstruct_collection_overrides={tuple: list})
 class Store(Generic[T]):
     """The documents of one kind, as attrs values. Nothing blocks the event loop."""
 
-    def __init__(self, context: Context, kind: str, document: type[T]) -> None:
+    def __init__(self, context: Context, document: type[T], *, kind: str) -> None:
         """Keep values of the class `document` as records of `kind`."""
         self._context = context
         self._kind = kind

@@ -64,7 +64,7 @@ class Training:
         self._context = context
         self._environments = environments or Environments(context)
         self._parallel = parallel or max(1, (os.cpu_count() or 1) // 2)
-        self._store = Store(context, TRAINING_JOB, TrainingJob)
+        self._store = Store(context, TrainingJob, kind=TRAINING_JOB)
         self._runs: dict[str, TrainingRun] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._queue: deque[TrainingJob] = deque()
@@ -104,11 +104,11 @@ class Training:
         tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
         image = checked["AlgorithmSpecification"]["TrainingImage"]
         region = self._context.region
-        await asyncio.to_thread(check_channels, self._context.objects, checked, region)
+        await asyncio.to_thread(check_channels, self._context.objects, checked, region=region)
         environment = await asyncio.to_thread(self._environments.resolve, tags, image)
         job = TrainingJob.new(
             name=name,
-            arn=arn(self._context, TRAINING_JOB, name),
+            arn=arn(self._context, TRAINING_JOB, name=name),
             request=checked,
             tags=tags,
             folder=f"{name}-{secrets.token_hex(4)}",
@@ -160,7 +160,7 @@ class Training:
         return job
 
     def _exists(self, name: str) -> ServiceError:
-        where = arn(self._context, TRAINING_JOB, name)
+        where = arn(self._context, TRAINING_JOB, name=name)
         return ServiceError(
             "ResourceInUse",
             "Training job names must be unique within an AWS account and region, and a training "
@@ -189,7 +189,7 @@ class Training:
         self._next()
 
     def _announce_wait(self, job: TrainingJob) -> None:
-        log = stream_file(self._context, job, job.hosts[0])
+        log = stream_file(self._context, job, host=job.hosts[0])
         make_folder(self._context, job)
         if not log.exists():
             processes.log_line(

@@ -209,7 +209,7 @@ class TrainingJob:
         if phase is Phase.DOWNLOADING:
             job = attrs.evolve(job, training_started=now)
         if phase in _ANNOUNCED and not self.stopping:
-            job = job._announce(*_ANNOUNCED[phase], now)
+            job = job._announce(_ANNOUNCED[phase], now)
         return job
 
     def request_stop(self, now: float) -> TrainingJob:
@@ -220,7 +220,7 @@ class TrainingJob:
         """
         if self.stopping or self.ended:
             raise ValueError(f"{self.name}: cannot be stopped, its status is {self.status}")
-        return attrs.evolve(self, stopping=True, modified=now)._announce(*_STOPPING, now)
+        return attrs.evolve(self, stopping=True, modified=now)._announce(_STOPPING, now)
 
     def leave_training(self, outcome: Outcome, now: float) -> TrainingJob:
         """The job that will end with `outcome`, after what it made is uploaded.
@@ -232,10 +232,10 @@ class TrainingJob:
             raise ValueError(f"{self.name}: {self.phase.value}, not training")
         job = attrs.evolve(self, phase=Phase.UPLOADING, outcome=outcome, modified=now)
         if outcome.secondary == "MaxRuntimeExceeded" and not self.stopping:
-            job = job._announce(*_STOPPING, now)
+            job = job._announce(_STOPPING, now)
         if outcome.status == "Failed":
             job = attrs.evolve(job, training_ended=now)
-        return job._announce(*_ANNOUNCED[Phase.UPLOADING], now)
+        return job._announce(_ANNOUNCED[Phase.UPLOADING], now)
 
     def end(self, now: float, outcome: Outcome | None = None) -> TrainingJob:
         """The job at its end.
@@ -258,11 +258,12 @@ class TrainingJob:
             outcome=final,
             modified=now,
             training_ended=self.training_ended or now,
-        )._announce(final.secondary, final.message, now)
+        )._announce((final.secondary, final.message), now)
         *earlier, last = job.transitions
         return attrs.evolve(job, transitions=(*earlier, attrs.evolve(last, ended=last.started)))
 
-    def _announce(self, status: str, message: str, now: float) -> TrainingJob:
+    def _announce(self, announced: tuple[str, str], now: float) -> TrainingJob:
+        status, message = announced
         *earlier, last = self.transitions
         if last.status == status:
             return attrs.evolve(self, transitions=(*earlier, attrs.evolve(last, message=message)))

@@ -82,7 +82,7 @@ def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def check_channels(objects: Objects, request: Mapping[str, Any], region: str) -> None:
+def check_channels(objects: Objects, request: Mapping[str, Any], *, region: str) -> None:
     """Insist that every channel has objects. Blocks.
 
     Raises:

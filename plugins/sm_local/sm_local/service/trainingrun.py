@@ -127,7 +127,7 @@ class TrainingRun:
             self._stop.set()
 
     async def _prepare(self) -> Container:
-        log = stream_file(self._context, self.job, self.job.hosts[0])
+        log = stream_file(self._context, self.job, host=self.job.hosts[0])
 
         def progress(text: str) -> None:
             if self._stop.is_set():
@@ -163,7 +163,7 @@ class TrainingRun:
             await detached(partial(remove_tree, tree.data), name=f"clear {self.job.name}")
             for channel in self.job.request.get("InputDataConfig", ()):
                 folder = tree.data / channel["ChannelName"]
-                work = partial(download, self._context.objects, channel, folder)
+                work = partial(download, self._context.objects, channel, folder=folder)
                 try:
                     await detached(work, name=f"download {self.job.name}")
                 except DownloadError as error:
@@ -199,7 +199,7 @@ class TrainingRun:
                     command=(container.python, *container.spec.train),
                     environment=environment,
                     directory=directory,
-                    log=stream_file(self._context, self.job, name),
+                    log=stream_file(self._context, self.job, host=name),
                 )
             )
         limit = request["StoppingCondition"]["MaxRuntimeInSeconds"]
@@ -266,7 +266,7 @@ class TrainingRun:
         where = output_location(self.job.request["OutputDataConfig"]["S3OutputPath"], self.job.name)
         tree = _tree(self._folder, self.job.hosts[0])
         scratch = self._folder / "scratch"
-        work = partial(upload, self._context.objects, tree, where, scratch)
+        work = partial(upload, self._context.objects, tree, where=where, scratch=scratch)
         try:
             await detached(work, name=f"upload {self.job.name}")
         except UploadError as error:
@@ -288,7 +288,7 @@ def make_folder(context: Context, job: TrainingJob) -> None:
     job_folder(context, job).mkdir(mode=0o700, exist_ok=True)
 
 
-def stream_file(context: Context, job: TrainingJob, host: str) -> Path:
+def stream_file(context: Context, job: TrainingJob, *, host: str) -> Path:
     """The log file of one of the job's hosts."""
     return job_folder(context, job) / "logs" / f"{host}.log"
 

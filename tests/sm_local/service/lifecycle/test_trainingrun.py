@@ -31,7 +31,7 @@ class CrashingStore(Store[TrainingJob]):
     """Crashes once, when a job enters a phase: before that is recorded, or after."""
 
     def __init__(self, context: Context, phase: Phase, *, recorded: bool) -> None:
-        super().__init__(context, TRAINING_JOB, TrainingJob)
+        super().__init__(context, TrainingJob, kind=TRAINING_JOB)
         self._phase = phase
         self._recorded = recorded
 
@@ -94,7 +94,7 @@ def test_a_crash_anywhere(
     context: Context, environments: Environments, phase: Phase, recorded: bool
 ) -> None:
     crashing = CrashingStore(context, phase, recorded=recorded)
-    store = Store(context, TRAINING_JOB, TrainingJob)
+    store = Store(context, TrainingJob, kind=TRAINING_JOB)
 
     async def run(store: Store[TrainingJob]) -> TrainingJob:
         job = await store.get("job")
@@ -140,7 +140,7 @@ def test_a_crash_anywhere(
 def test_an_error_of_ours_fails_the_job_and_ends_its_processes(
     context: Context, environments: Environments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = Store(context, TRAINING_JOB, TrainingJob)
+    store = Store(context, TrainingJob, kind=TRAINING_JOB)
     parameters = {"mode": "wait", "until": "/nowhere"}
     job = new_job(HyperParameters=parameters)
 
