@@ -378,13 +378,13 @@ def test_it_installs(site: Site, cache: Path, tmp_path: Path) -> None:
 
 @pytest.mark.integ
 def test_ours_install_beside_each_other(cache: Path, tmp_path: Path) -> None:
-    wheels = [installed_wheel(name, cache).path for name in ("sm-core", "sm-local", "sm-mxnet")]
+    wheels = [installed_wheel(name, cache).path for name in ("sm-core", "sm-local")]
     environment = tmp_path / "environment"
     run = [uv.find_uv_bin(), "--quiet", "--no-config", "--offline"]
     subprocess.run([*run, "venv", "--python", sys.executable, environment], check=True)
     install = [*run, "pip", "install", "--python", str(environment), "--no-deps", "--no-cache"]
     subprocess.run([*install, *wheels], check=True)
-    command = "import sm_core, sm_local, sm_mxnet; print(sm_core.__file__)"
+    command = "import sm_core, sm_local; print(sm_core.__file__)"
     output = subprocess.check_output(
         [environment / "bin" / "python", "-I", "-c", command], text=True
     )

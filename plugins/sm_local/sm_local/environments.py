@@ -160,7 +160,7 @@ class _Build:
         path = self.folder / "requirements.txt"
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
             file.writelines(f"{requirement}\n" for requirement in requirements)
-        self._install(["--requirements", str(path)])
+        self._install(["-r", str(path)])
 
     def _install(self, arguments: Sequence[str], extra: Mapping[str, str] | None = None) -> None:
         python = str(self.folder / "bin" / "python")
