@@ -101,7 +101,16 @@ class Endpoints:
             await keeper.server.disconnect()
 
     async def stop_all(self) -> list[str]:
-        """Stop the servers too, and return the endpoints' names; `start` brings them back."""
+        """Stop the servers too, and return the endpoints' names; `start` brings them back.
+
+        Deletions that have begun are carried through first.
+        """
+        deleting = [
+            task
+            for name, task in self._tasks.items()
+            if self._keepers[name].endpoint.status == "Deleting"
+        ]
+        await asyncio.gather(*deleting, return_exceptions=True)
         wanted = [
             keeper
             for keeper in self._keepers.values()

@@ -240,6 +240,18 @@ def test_an_endpoint_comes_back_with_its_service(service: Any) -> None:
     assert server_pid(service, "returns") != pid
 
 
+def test_a_deletion_is_carried_through_before_the_service_ends(service: Any) -> None:
+    service.deploy("deleted")
+    in_service(service, "deleted")
+    (socket,) = sockets(service, "deleted")
+    service.client("sagemaker").delete_endpoint(EndpointName="deleted")
+    service.end()
+    assert not list(service.home.endpoints.iterdir())
+    assert not Path(socket).parent.exists()
+    service.start()
+    assert service.client("sagemaker").list_endpoints()["Endpoints"] == []
+
+
 def test_what_a_killed_service_had_begun_is_carried_through(service: Any) -> None:
     ready = service.folder / "ready"
     service.deploy("begun", Environment={"READY_FILE": str(ready)})
