@@ -166,8 +166,8 @@ class Session:
         Raises:
             ConfigurationError: the bucket belongs to somebody else.
         """
-        account = self.account_id()
-        bucket = default_bucket_name(self.region, account)
+        region, account = self.region, self.account_id()
+        bucket = default_bucket_name(region, account)
         self.ensure_bucket(bucket, owner=account)
         return bucket
 

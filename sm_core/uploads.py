@@ -67,7 +67,9 @@ def upload_tree(client: Any, source: Path, *, bucket: str, prefix: str) -> None:
         for future in futures:
             try:
                 future.result()
-            except PermissionError as error:
+            except OSError as error:
+                if error.filename is None:  # a plugin's way to refuse, not of a file
+                    raise
                 raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
 
 

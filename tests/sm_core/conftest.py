@@ -11,6 +11,8 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import boto3
+import botocore.loaders
+import botocore.session
 import pytest
 from botocore.model import OperationModel
 from moto import mock_aws
@@ -33,6 +35,7 @@ REGION = "us-east-1"
 AddPlugin = Callable[..., ModuleType]
 InstallPlugin = Callable[..., None]
 _numbers = itertools.count()
+_loader = botocore.loaders.create_loader()
 
 
 @pytest.fixture(autouse=True)
@@ -158,12 +161,19 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+def _boto_session() -> boto3.Session:
+    """A boto3 session of its own that reads the large service models only once for all tests."""
+    core = botocore.session.Session()
+    core.register_component("data_loader", _loader)
+    return boto3.Session(botocore_session=core, region_name=REGION)
+
+
 @pytest.fixture
 def session(aws: None, add_plugin: AddPlugin) -> Session:
     """A Session on moto's AWS that does not wait between its questions."""
     quick = Backend(
         name="quick",
-        boto_session=lambda: boto3.Session(region_name=REGION),
+        boto_session=_boto_session,
         polling=Polling(first=0, factor=1, ceiling=0),
         instance_types={"quick": "ml.c5.xlarge"},
     )
