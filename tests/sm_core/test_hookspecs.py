@@ -50,7 +50,8 @@ def test_a_hook_has_a_test(name: str) -> None:
     wanted = f"test_hook_{name}"
     for path in (ROOT / "tests").rglob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith(wanted):
+            kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+            if isinstance(node, kinds) and node.name.startswith(wanted):
                 return
     pytest.fail(f"no test is named {wanted}")
 
