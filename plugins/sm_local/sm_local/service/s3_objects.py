@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
-from sm_local.service.blobs import Blob
+from sm_local.service.blobs import Blob, BlobWriter
 from sm_local.service.errors import ServiceError, not_implemented, precondition_failed
 from sm_local.service.listing import ObjectInfo, Page
 from sm_local.service.objects import Objects
@@ -145,8 +145,7 @@ async def put_stream(objects: Objects, given: Mapping[str, Any]) -> Blob:
     expected = _md5(given.get("ContentMD5"))
     stream: AsyncIterator[bytes] = given["Body"]
     with closing(await asyncio.to_thread(objects.writer)) as writer:
-        async for block in blocks(stream):
-            await asyncio.to_thread(writer.write, block)
+        await _written(stream, writer)
         blob = await asyncio.to_thread(writer.finish)
     if expected is not None and blob.md5 != expected:
         await asyncio.to_thread(objects.blobs.remove, blob.name)
@@ -156,6 +155,21 @@ async def put_stream(objects: Objects, given: Mapping[str, Any]) -> Blob:
             members={"ExpectedDigest": expected, "CalculatedDigest": blob.md5},
         )
     return blob
+
+
+async def _written(stream: AsyncIterator[bytes], writer: BlobWriter) -> None:
+    """Write all that comes; one block is hashed and written while the next one is received."""
+    loop = asyncio.get_running_loop()
+    writing: asyncio.Future[None] | None = None
+    try:
+        async for block in blocks(stream):
+            if writing is not None:
+                await writing
+            writing = loop.run_in_executor(None, writer.write, block)
+    finally:
+        # Whatever happened, the writer must not be closed while a thread uses it.
+        if writing is not None:
+            await writing
 
 
 def attributes(given: Mapping[str, Any]) -> dict[str, Any]:

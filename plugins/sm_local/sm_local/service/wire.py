@@ -14,7 +14,7 @@ from sm_local.service.errors import ServiceError
 __all__ = ["BLOCK", "Caller", "FileSlice", "Request", "Response", "blocks"]
 
 #: Bytes that are moved between a socket and a file at a time.
-BLOCK = 1 << 20
+BLOCK = 256 << 10
 
 
 @attrs.frozen(kw_only=True)
