@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -220,3 +222,26 @@ def refuse() -> Refuse:
         client.meta.events.register(f"before-call.{service}.{operation}", answer)
 
     return install
+
+
+WriteLog = Callable[..., None]
+
+
+@pytest.fixture
+def write_log(session: Session) -> WriteLog:
+    """Write lines to a stream of CloudWatch Logs, as a container would."""
+    client = session.client("logs")
+    milliseconds = itertools.count(time.time_ns() // 1_000_000)
+
+    def write(group: str, stream: str, *lines: str) -> None:
+        with contextlib.suppress(client.exceptions.ResourceAlreadyExistsException):
+            client.create_log_group(logGroupName=group)
+        with contextlib.suppress(client.exceptions.ResourceAlreadyExistsException):
+            client.create_log_stream(logGroupName=group, logStreamName=stream)
+        client.put_log_events(
+            logGroupName=group,
+            logStreamName=stream,
+            logEvents=[{"timestamp": next(milliseconds), "message": line} for line in lines],
+        )
+
+    return write

@@ -1,0 +1,153 @@
+"""Log lines from CloudWatch Logs, and how a waiting user sees them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+
+from sm_core.errors import RequestError
+from sm_core.logs import ENDPOINT_GROUP, TRAINING_GROUP, LogLine, LogTail, WaitView
+from sm_core.session import Session
+
+WriteLog = Callable[..., None]
+Refuse = Callable[..., None]
+
+
+def tail(session: Session, group: str = TRAINING_GROUP, prefix: str = "job/") -> LogTail:
+    return LogTail(session.client("logs"), group, prefix)
+
+
+def seen(log: LogTail) -> list[tuple[str, str]]:
+    return [(line.source, line.text) for line in log.new_lines()]
+
+
+def test_a_group_that_is_not_there_yet_has_no_lines(session: Session) -> None:
+    assert seen(tail(session)) == []
+
+
+def test_lines_come_once_and_in_order(session: Session, write_log: WriteLog) -> None:
+    log = tail(session)
+    write_log(TRAINING_GROUP, "job/algo-1-1511395200", "one", "two\n")
+    assert seen(log) == [("algo-1", "one"), ("algo-1", "two")]
+    assert seen(log) == []
+    write_log(TRAINING_GROUP, "job/algo-1-1511395200", "three")
+    write_log(TRAINING_GROUP, "job/algo-2-1511395201", "four")
+    assert seen(log) == [("algo-1", "three"), ("algo-2", "four")]
+
+
+def test_other_jobs_lines_are_not_shown(session: Session, write_log: WriteLog) -> None:
+    write_log(TRAINING_GROUP, "job-2/algo-1-1511395200", "theirs")
+    write_log(TRAINING_GROUP, "job/algo-1-1511395200", "ours")
+    assert seen(tail(session)) == [("algo-1", "ours")]
+
+
+def test_long_logs_come_page_by_page(session: Session, write_log: WriteLog) -> None:
+    client = session.client("logs")
+    write_log(TRAINING_GROUP, "job/algo-1", *[str(number) for number in range(25)])
+
+    def small_pages(params: dict[str, int], **_: object) -> dict[str, int]:
+        return {**params, "limit": 10}
+
+    client.meta.events.register_first("provide-client-params.logs.GetLogEvents", small_pages)
+    assert [text for _, text in seen(tail(session))] == [str(number) for number in range(25)]
+
+
+@pytest.mark.parametrize(
+    ("stream", "source"),
+    [
+        ("algo-1-1511395200", "algo-1"),
+        ("algo-12-1700000000", "algo-12"),
+        # A local job's streams may have no time; a host's number may be long.
+        ("algo-1", "algo-1"),
+        ("algo-1000", "algo-1000"),
+        ("algo-1000-1511395200", "algo-1000"),
+        ("i-0abcdef-1511395200", "i-0abcdef"),
+    ],
+)
+def test_a_job_s_line_names_its_host(
+    session: Session, write_log: WriteLog, stream: str, source: str
+) -> None:
+    write_log(TRAINING_GROUP, f"job/{stream}", "line")
+    assert seen(tail(session)) == [(source, "line")]
+
+
+@pytest.mark.parametrize("stream", ["AllTraffic/i-0f00ba4", "AllTraffic/i-0123456789", "A/i-1/c"])
+def test_an_endpoint_s_line_names_variant_and_instance(
+    session: Session, write_log: WriteLog, stream: str
+) -> None:
+    group = f"{ENDPOINT_GROUP}endpoint"
+    write_log(group, stream, "line")
+    assert seen(tail(session, group, "")) == [(stream, "line")]
+
+
+def test_lines_that_may_not_be_read_are_a_request_error(session: Session, refuse: Refuse) -> None:
+    refuse(session.client("logs"), "DescribeLogStreams", code="AccessDeniedException", message="no")
+    with pytest.raises(RequestError, match="DescribeLogStreams: no"):
+        seen(tail(session))
+
+
+# What a user sees
+
+
+class Terminal(io.StringIO):
+    """What rich takes for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def _xterm(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+def test_lines_go_to_a_file_as_they_are() -> None:
+    shown = io.StringIO()
+    with WaitView("training job", stream=shown) as view:
+        view.step("Starting")
+        view.line(LogLine("algo-1", "[red]not markup[/red] " + "x" * 200, 0))
+    assert shown.getvalue() == f"Starting\nalgo-1 | [red]not markup[/red] {'x' * 200}\n"
+
+
+def test_standard_output_is_where_a_user_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with WaitView("training job") as view:
+        view.step("Starting")
+    assert capsys.readouterr() == ("Starting\n", "")
+
+
+def test_quiet_shows_nothing_but_notices() -> None:
+    shown = io.StringIO()
+    with WaitView("training job", quiet=True, stream=shown) as view:
+        view.step("Starting")
+        view.line(LogLine("algo-1", "line", 0))
+        view.notice("It goes on.")
+        view.step("Training")
+    assert shown.getvalue() == "It goes on.\n"
+
+
+@pytest.mark.usefixtures("_xterm")
+def test_hosts_have_colours_on_a_terminal() -> None:
+    shown = Terminal()
+    with WaitView("training job", stream=shown) as view:
+        for source in ("algo-1", "algo-2", "algo-1"):
+            view.line(LogLine(source, "line", 0))
+    lines = [line for line in shown.getvalue().splitlines() if "| " in line]
+    prefixes = [line[: line.index("| ")] for line in lines]
+    assert prefixes[0].endswith("algo-1 ")
+    assert prefixes[1].endswith("algo-2 ")
+    assert prefixes[2].replace("\x1b[2K", "")[-12:] == prefixes[0][-12:]
+    assert prefixes[0][-12:-7] != prefixes[1][-12:-7]
+
+
+@pytest.mark.usefixtures("_xterm")
+def test_a_clock_runs_on_a_terminal_and_is_gone_at_the_end() -> None:
+    shown = Terminal()
+    with WaitView("endpoint e", stream=shown) as view:
+        view.step("Endpoint e: Creating")
+    text = shown.getvalue()
+    assert "endpoint e" in text
+    assert text.endswith("\x1b[?25h") or "\x1b[?25h" in text  # the cursor is there again
