@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uv
 
 from sm_core.containerspec import ContainerSpec
 from sm_local.home import Credentials, Home
@@ -28,7 +29,9 @@ def variables(context: Context, **requested: str) -> dict[str, str]:
     spec = ContainerSpec(framework="x", version="1", environment={"FROM_SPEC": "1", "BOTH": "spec"})
     return container_environment(
         context,
-        Container(folder=Path("/environment"), spec=spec),
+        Container(
+            folder=Path("/environment"), spec=spec, index={"UV_INDEX_URL": "https://index.example"}
+        ),
         base=Path("/base"),
         credentials=PAIR,
         platform={"TRAINING_JOB_NAME": "job"},
@@ -63,7 +66,11 @@ def test_only_what_is_listed_comes_from_the_service(
         "AWS_ACCESS_KEY_ID": "AKIAX",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "PYTHONUNBUFFERED": "1",
+        "UV": uv.find_uv_bin(),
+        "UV_INDEX_URL": "https://index.example",
         "FROM_SPEC": "1",
         "BOTH": "spec",
         "TRAINING_JOB_NAME": "job",

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import uv
+
 from sm_local.home import Credentials
 from sm_local.service.context import Context
 from sm_local.service.environmentstore import Container
@@ -55,8 +57,13 @@ def container_environment(
         AWS_ACCESS_KEY_ID=credentials.access_key_id,
         AWS_SECRET_ACCESS_KEY=credentials.secret_access_key,
         AWS_EC2_METADATA_DISABLED="true",
+        # The user's own configuration of AWS is for AWS.
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        UV=uv.find_uv_bin(),
         PYTHONUNBUFFERED="1",
     )
+    variables.update(container.index)
     variables.update(container.spec.environment)
     variables.update(platform)
     variables.update(requested)

@@ -26,10 +26,13 @@ class Container:
     Attributes:
         folder: of the environment.
         spec: what it stands for.
+        index: how its package index is reached, as ``uv`` wants to know it; for the requirements
+            that a user's code brings along.
     """
 
     folder: Path
     spec: ContainerSpec
+    index: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
     @property
     def python(self) -> str:
@@ -89,7 +92,7 @@ class Environments:
                     raise LocalServiceError(f"the wheel {wheel.filename} was never handed over")
                 objects.copy_out(RESERVED_BUCKET, key, wheels[wheel.sha256])
             folder = ensure_environment(self._context.home.path, spec, wheels, log)
-        return Container(folder=folder, spec=spec.container)
+        return Container(folder=folder, spec=spec.container, index=spec.index)
 
     def _own(self, image: str) -> str:
         """Ask the service's own plugins about `image`, and keep what they need like a client."""
