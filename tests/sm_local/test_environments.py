@@ -125,7 +125,8 @@ def test_wheels_and_their_container_requirements(
         home, spec("direct==1.0", wheels=(core,), index=index), wheels.files, log.append
     )
     assert python(folder, "import core, wanted, also, direct; print(core.answer)") == "42\n"
-    assert " + wanted==1.0" in log
+    assert any(line.startswith("Installed 3 packages") for line in log)
+    assert not [line for line in log if line.startswith((" +", "Using"))]
 
 
 @pytest.mark.integ
@@ -221,7 +222,7 @@ def test_giving_up_ends_the_installer(home: Path, wheels: Wheels) -> None:
         pass
 
     def give_up(line: str) -> None:
-        if line.startswith("Using"):
+        if line.startswith("Prepared"):
             raise GivenUp
 
     wanted = spec(wheels=(wheels.add("thing"),))

@@ -39,6 +39,8 @@ _EXTRA = "container"
 _IS_EXTRA = re.compile(rf"""\bextra\s*==\s*(['"]){_EXTRA}\1""")
 _MARKER = ".complete"
 _LAST_LINES = 30
+#: Lines of ``uv`` that say nothing to somebody who waits: each package, and where they go.
+_DETAIL = re.compile(r" [+~-] |Using C?Python ")
 #: Variables that ``uv`` gets of ours, beside those of the index.
 _INHERITED = re.compile(r"PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+_HOME|(DY)?LD_LIBRARY_PATH")
 
@@ -189,7 +191,8 @@ class _Build:
             try:
                 for line in process.stdout:
                     last.append(mask(line.rstrip()))
-                    self.log(last[-1])
+                    if not _DETAIL.match(last[-1]):
+                        self.log(last[-1])
             except BaseException:
                 process.kill()
                 raise
