@@ -1,7 +1,8 @@
 """A stand-in for the service's application: how a service starts and ends, and what reaches it.
 
 Copied to ``sitecustomize.py`` on the service's PYTHONPATH. ``SMCORE_TEST_STANDIN`` says how it
-behaves: ``fails`` and ``hangs`` at its start, ``busy``, or ``deaf`` to shutdown requests.
+behaves: ``fails`` and ``hangs`` at its start, ``busy``, ``deaf`` to shutdown requests, or with a
+child that is ``obedient`` to SIGTERM or ``stubborn``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 import types
@@ -31,6 +33,11 @@ class Application:
             raise RuntimeError("the disk is on fire")
         if self.mode == "hangs":
             await asyncio.Event().wait()
+
+        if self.mode in {"obedient", "stubborn"}:
+            trap = "trap '' TERM; " if self.mode == "stubborn" else ""
+            child = subprocess.Popen(["sh", "-c", f"{trap}while :; do sleep 60; done"])
+            (self.home / "child").write_text(str(child.pid))
 
     async def shutdown(self, stop_endpoints: bool) -> None:
         (self.home / "ended").write_text(json.dumps({"stop_endpoints": stop_endpoints}))

@@ -249,6 +249,15 @@ class TestEnd:
         assert json.loads((home.path / "ended").read_text()) == {"stop_endpoints": True}
         assert not home.service_json.exists()
 
+    @pytest.mark.parametrize("child", ["obedient", "stubborn"])
+    def test_its_own_children_end_with_it(
+        self, home: Home, standin: Callable[[str], None], child: str
+    ) -> None:
+        standin(child)
+        ensure_service(home)
+        assert stop_service(home)
+        assert gone(int((home.path / "child").read_text()))
+
     def test_killed_and_started_again(self, home: Home) -> None:
         service = ensure_service(home)
         os.kill(service.pid, signal.SIGKILL)

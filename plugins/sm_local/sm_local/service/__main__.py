@@ -28,7 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     report = _reporter(options.report)
     try:
-        run(Home(options.home), port=options.port, report=report)
+        run(
+            Home(options.home),
+            port=options.port,
+            report=report,
+            owns_group=options.report is not None,
+        )
     except SMError as error:
         report({"error": str(error)})
         sys.stderr.write(f"{error}\n")
@@ -41,7 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("home", type=Path, help="the service's folder")
     parser.add_argument("--port", type=int, help="where to listen; 0 for any free port")
     parser.add_argument(
-        "--report", type=int, metavar="FD", help="detach, and write to this pipe when ready"
+        "--report",
+        type=int,
+        metavar="FD",
+        help="detach, write to this pipe when ready, and end the whole process group at the end",
     )
     return parser
 

@@ -37,13 +37,21 @@ _IDLE_MINUTES: Final = 30.0
 _LOCK_SECONDS: Final = 2.0
 #: Seconds between two looks at whether it is time to end.
 _WATCH_SECONDS: Final = 5.0
+#: Seconds that processes of its own have between SIGTERM and SIGKILL when the service ends.
+_CHILD_SECONDS: Final = 2.0
 #: Seconds that requests in progress have when the service ends.
 _DRAIN_SECONDS: Final = 5
 #: Seconds that a connection without requests is kept.
 _KEEP_ALIVE_SECONDS: Final = 60
 
 
-def run(home: Home, *, port: int | None, report: Callable[[dict[str, Any]], None]) -> None:
+def run(
+    home: Home,
+    *,
+    port: int | None,
+    report: Callable[[dict[str, Any]], None],
+    owns_group: bool,
+) -> None:
     """Serve `home` until a signal, a shutdown request or idleness ends it.
 
     Args:
@@ -51,6 +59,8 @@ def run(home: Home, *, port: int | None, report: Callable[[dict[str, Any]], None
         port: see `sm_local.ports.listen`.
         report: called once, with the members of `sm_local.startup.Service`, when requests are
             answered.
+        owns_group: the process group holds this process and what it starts only, so that all of it
+            is ended with the service.
 
     Raises:
         LocalServiceError: another service holds the home, or the port cannot be had.
@@ -67,8 +77,35 @@ def run(home: Home, *, port: int | None, report: Callable[[dict[str, Any]], None
         raise LocalServiceError(f"another local service runs in {home.path}")
     # Of a service that was killed; whoever finds it now would take it for this one's.
     home.service_json.unlink(missing_ok=True)
-    with ports.listen(home, port) as listener:
-        uvloop.run(_serve(home, listener, idle_seconds, report))
+    try:
+        with ports.listen(home, port) as listener:
+            uvloop.run(_serve(home, listener, idle_seconds, report))
+    finally:
+        if owns_group:
+            _end_group()
+
+
+def _end_group() -> None:
+    """End what the service started and did not wait for, as an installer in the midst of its work.
+
+    The supervisors of jobs and model servers have sessions of their own.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+    deadline = time.monotonic() + _CHILD_SECONDS
+    while _has_children():
+        if time.monotonic() > deadline:
+            # This process included, which has nothing left to do.
+            os.killpg(0, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _has_children() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _idle_seconds() -> float:
