@@ -127,6 +127,21 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
+@pytest.fixture(scope="module")
+def shared_s3(shared: Served) -> Any:
+    client = shared.client("s3")
+    client.create_bucket(Bucket="bucket")
+    return client
+
+
+@pytest.fixture
+def s3(shared_s3: Any, shared: Served) -> Iterator[Any]:
+    """A client, and a bucket that is empty again afterwards."""
+    yield shared_s3
+    for info in shared.context.objects.list("bucket"):
+        shared.context.objects.delete("bucket", info.key)
+
+
 @contextmanager
 def _served(home: Home, services: Mapping[str, Service]) -> Iterator[Served]:
     ready = threading.Event()

@@ -39,13 +39,22 @@ def test_an_owner_keeps_its_pair(keys: Keys, database: Database) -> None:
     assert Keys(database, USER).issue("job a") == pair
 
 
-def test_a_revoked_pair_is_unknown(keys: Keys) -> None:
+def test_a_revoked_pair_is_unknown(keys: Keys, database: Database) -> None:
     pair = keys.issue("job a")
     keys.revoke("job a")
     keys.revoke("job a")
     assert keys.secret(pair.access_key_id) is None
+    assert Keys(database, USER).secret(pair.access_key_id) is None
+
+
+def test_a_pair_is_known_after_a_restart(keys: Keys, database: Database) -> None:
+    pair = keys.issue("job a")
+    found = Keys(database, USER).secret(pair.access_key_id)
+    assert found == (pair.secret_access_key, "job a")
 
 
 def test_nobody_else_can_be_the_user(keys: Keys) -> None:
     with pytest.raises(ValueError, match="use another name"):
         keys.issue("user")
+    with pytest.raises(ValueError, match="cannot be revoked"):
+        keys.revoke("user")

@@ -10,26 +10,11 @@ from botocore.exceptions import ClientError
 from sm_local.home import RESERVED_BUCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.sm_local.service.conftest import Served
 
 pytestmark = pytest.mark.integ
-
-
-@pytest.fixture(scope="module")
-def client(shared: Served) -> Any:
-    client = shared.client("s3")
-    client.create_bucket(Bucket="bucket")
-    return client
-
-
-@pytest.fixture
-def s3(client: Any, shared: Served) -> Iterator[Any]:
-    """A client, and a bucket that is empty again afterwards."""
-    yield client
-    for info in shared.context.objects.list("bucket"):
-        shared.context.objects.delete("bucket", info.key)
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, int]:
@@ -67,6 +52,7 @@ class TestWhatIsNotThere:
         ("operation", "arguments"),
         [
             ("put_object", {"Tagging": "a=b"}),
+            ("create_multipart_upload", {"Tagging": "a=b"}),
             ("put_object", {"IfMatch": '"e"'}),
             ("put_object", {"IfNoneMatch": '"e"'}),
             ("put_object", {"ObjectLockMode": "GOVERNANCE"}),

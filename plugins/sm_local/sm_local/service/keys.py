@@ -17,12 +17,16 @@ _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
 class Keys:
-    """Every key pair that the service accepts."""
+    """Every key pair that the service accepts; looking one up never waits for the database."""
 
     def __init__(self, database: Database, user: Credentials) -> None:
         """Accept `user`, the home's main key pair, and those issued before."""
         self._database = database
-        self._user = user
+        rows = database.query("SELECT access_key_id, secret, owner FROM key_pairs")
+        self._pairs: dict[str, tuple[str, str]] = {
+            access_key_id: (secret, owner) for access_key_id, secret, owner in rows
+        }
+        self._pairs[user.access_key_id] = (user.secret_access_key, USER)
 
     def issue(self, owner: str) -> Credentials:
         """The key pair of `owner`: a new one, or the one it already has.
@@ -43,21 +47,29 @@ class Keys:
                     " VALUES (?, ?, ?, ?)",
                     (*row, owner, time.time()),
                 )
-        return Credentials(access_key_id=row[0], secret_access_key=row[1])
+        access_key_id, secret = row
+        self._pairs[access_key_id] = (secret, owner)
+        return Credentials(access_key_id=access_key_id, secret_access_key=secret)
 
     def secret(self, access_key_id: str) -> tuple[str, str] | None:
         """(secret, owner) of a key pair, or None for an unknown one."""
-        if access_key_id == self._user.access_key_id:
-            return self._user.secret_access_key, USER
-        row = self._database.query(
-            "SELECT secret, owner FROM key_pairs WHERE access_key_id = ?", (access_key_id,)
-        )
-        return (row[0][0], row[0][1]) if row else None
+        return self._pairs.get(access_key_id)
 
     def revoke(self, owner: str) -> None:
-        """Accept the key pair of `owner` no longer, if it has one."""
+        """Accept the key pair of `owner` no longer, if it has one.
+
+        Raises:
+            ValueError: `owner` is the name that stands for the user.
+        """
+        if owner == USER:
+            raise ValueError(f"the main key pair, {USER!r}'s, cannot be revoked")
         with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT access_key_id FROM key_pairs WHERE owner = ?", (owner,)
+            ).fetchall()
             connection.execute("DELETE FROM key_pairs WHERE owner = ?", (owner,))
+        for (access_key_id,) in rows:
+            self._pairs.pop(access_key_id, None)
 
 
 def _new_id() -> str:

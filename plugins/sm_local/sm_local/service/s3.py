@@ -18,8 +18,10 @@ from sm_local.service.models import Operation, ServiceModel, load_model
 from sm_local.service.objects import Objects
 from sm_local.service.rest_xml import Routes, error_response, read_input, write_output
 from sm_local.service.s3_buckets import Buckets
-from sm_local.service.s3_objects import Downloads, Listings, Writes
+from sm_local.service.s3_downloads import Downloads
+from sm_local.service.s3_listings import Listings
 from sm_local.service.s3_uploads import MultipartUploads
+from sm_local.service.s3_writes import Writes
 from sm_local.service.uploads import Uploads
 from sm_local.service.wire import Caller, Request, Response
 

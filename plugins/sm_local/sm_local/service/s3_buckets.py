@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sm_local.home import ACCOUNT, REGION, RESERVED_BUCKET
-from sm_local.service.errors import ServiceError
+from sm_local.service.errors import ServiceError, not_implemented
 from sm_local.service.objects import Objects
 
 __all__ = ["OWNER", "Buckets"]
@@ -25,6 +25,8 @@ class Buckets:
 
     async def create(self, given: dict[str, Any]) -> dict[str, Any]:
         """CreateBucket. Where buckets are in us-east-1, making one twice is no error."""
+        if given.get("ObjectLockEnabledForBucket"):
+            raise not_implemented("S3's ObjectLockEnabledForBucket")
         name = given["Bucket"]
         configuration = given.get("CreateBucketConfiguration", {})
         made = await asyncio.to_thread(self._objects.create_bucket, name)

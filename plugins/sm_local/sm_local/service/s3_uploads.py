@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from sm_local.service.errors import ServiceError, not_implemented
+from sm_local.service.errors import ServiceError
 from sm_local.service.objects import Objects
-from sm_local.service.s3_objects import attributes, must_be_absent, put_stream, quoted
+from sm_local.service.s3_common import quoted, refuse
+from sm_local.service.s3_writes import attributes, check_upload, must_be_absent, put_stream
 from sm_local.service.uploads import MAX_PART_NUMBER, Uploads
 
 __all__ = ["MultipartUploads"]
@@ -23,6 +24,7 @@ class MultipartUploads:
 
     async def create(self, given: dict[str, Any]) -> dict[str, Any]:
         """CreateMultipartUpload."""
+        check_upload(given)
         bucket, key = given["Bucket"], given["Key"]
         identifier = await asyncio.to_thread(self._uploads.create, bucket, key, attributes(given))
         return {"Bucket": bucket, "Key": key, "UploadId": identifier}
@@ -47,8 +49,7 @@ class MultipartUploads:
     async def complete(self, given: dict[str, Any]) -> dict[str, Any]:
         """CompleteMultipartUpload."""
         bucket, key = given["Bucket"], given["Key"]
-        if "IfMatch" in given:
-            raise not_implemented("S3's IfMatch")
+        refuse(given, "IfMatch")
         parts = given.get("MultipartUpload", {}).get("Parts", [])
         if not all({"PartNumber", "ETag"} <= part.keys() for part in parts):
             raise ServiceError(

@@ -1,0 +1,82 @@
+"""S3's operations that list a bucket, as boto3 sees them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.integ
+
+
+def refusal(call: Callable[[], object]) -> tuple[str, int]:
+    """(code, status) of the error that `call` raises."""
+    with pytest.raises(ClientError) as refused:
+        call()
+    response = refused.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+class TestListing:
+    @pytest.fixture
+    def filled(self, s3: Any) -> Any:
+        for key in ("a", "a/1", "a/2", "b/1", "c d", "ä"):
+            s3.put_object(Bucket="bucket", Key=key, Body=b"data")
+        return s3
+
+    def test_all(self, filled: Any) -> None:
+        found = filled.list_objects_v2(Bucket="bucket")
+        assert [info["Key"] for info in found["Contents"]] == ["a", "a/1", "a/2", "b/1", "c d", "ä"]
+        assert (found["KeyCount"], found["IsTruncated"], found["Name"]) == (6, False, "bucket")
+        first = found["Contents"][0]
+        assert (first["Size"], first["ETag"]) == (4, f'"{hashlib.md5(b"data").hexdigest()}"')
+        assert first["StorageClass"] == "STANDARD"
+        assert "Owner" not in first
+
+    def test_with_owners(self, filled: Any) -> None:
+        found = filled.list_objects_v2(Bucket="bucket", FetchOwner=True)
+        assert found["Contents"][0]["Owner"]["ID"]
+
+    def test_a_folder(self, filled: Any) -> None:
+        found = filled.list_objects_v2(Bucket="bucket", Prefix="a/", Delimiter="/")
+        assert [info["Key"] for info in found["Contents"]] == ["a/1", "a/2"]
+        found = filled.list_objects_v2(Bucket="bucket", Delimiter="/")
+        assert [info["Key"] for info in found["Contents"]] == ["a", "c d", "ä"]
+        assert [info["Prefix"] for info in found["CommonPrefixes"]] == ["a/", "b/"]
+        assert found["KeyCount"] == 5
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 6, 1000])
+    @pytest.mark.parametrize("delimiter", ["", "/"])
+    def test_page_by_page(self, filled: Any, size: int, delimiter: str) -> None:
+        pages = list(
+            filled.get_paginator("list_objects_v2").paginate(
+                Bucket="bucket", Delimiter=delimiter, PaginationConfig={"PageSize": size}
+            )
+        )
+        names = [info["Key"] for page in pages for info in page.get("Contents", ())]
+        names += [info["Prefix"] for page in pages for info in page.get("CommonPrefixes", ())]
+        rolled = ["a", "c d", "ä", "a/", "b/"]
+        assert names == (rolled if delimiter else ["a", "a/1", "a/2", "b/1", "c d", "ä"])
+        assert all(page["KeyCount"] == size for page in pages[:-1])
+
+    def test_after_a_key(self, filled: Any) -> None:
+        found = filled.list_objects_v2(Bucket="bucket", StartAfter="b/1")
+        assert [info["Key"] for info in found["Contents"]] == ["c d", "ä"]
+
+    def test_no_keys_at_all(self, filled: Any) -> None:
+        found = filled.list_objects_v2(Bucket="bucket", MaxKeys=0)
+        assert (found["KeyCount"], found["IsTruncated"]) == (0, False)
+
+    def test_bad_arguments(self, filled: Any) -> None:
+        assert refusal(lambda: filled.list_objects_v2(Bucket="bucket", MaxKeys=-1)) == (
+            "InvalidArgument",
+            400,
+        )
+        assert refusal(
+            lambda: filled.list_objects_v2(Bucket="bucket", ContinuationToken="no token!")
+        ) == ("InvalidArgument", 400)
