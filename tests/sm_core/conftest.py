@@ -245,3 +245,40 @@ def write_log(session: Session) -> WriteLog:
         )
 
     return write
+
+
+@pytest.fixture
+def left_over(session: Session) -> Callable[[], list[str]]:
+    """Names of the models, endpoint configurations and endpoints that there are."""
+
+    def names() -> list[str]:
+        client = session.sagemaker_client
+        return [
+            *(each["ModelName"] for each in client.list_models()["Models"]),
+            *(
+                each["EndpointConfigName"]
+                for each in client.list_endpoint_configs()["EndpointConfigs"]
+            ),
+            *(each["EndpointName"] for each in client.list_endpoints()["Endpoints"]),
+        ]
+
+    return names
+
+
+@pytest.fixture
+def endpoint_status(session: Session) -> Callable[..., None]:
+    """Set what DescribeEndpoint says of the status, one answer after the other."""
+
+    def answers(*statuses: str, reason: str = "") -> None:
+        left = list(statuses)
+
+        def change(parsed: dict[str, Any], **_: Any) -> None:
+            parsed["EndpointStatus"] = left.pop(0) if len(left) > 1 else left[0]
+            if reason and parsed["EndpointStatus"] == "Failed":
+                parsed["FailureReason"] = reason
+
+        session.sagemaker_client.meta.events.register(
+            "after-call.sagemaker.DescribeEndpoint", change
+        )
+
+    return answers
