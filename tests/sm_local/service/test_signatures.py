@@ -169,6 +169,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
     return Gate(Home(tmp_path_factory.mktemp("gate") / "home").create())
 
 
+@pytest.mark.timeout(600)  # all rounds of `make test-long`
 class TestBotocore:
     """Of any shape of request."""
 

@@ -117,22 +117,20 @@ class Uploads:
         """Make the parts an object, and forget the upload.
 
         Args:
-            bucket: of the upload.
-            key: of the upload.
-            identifier: of the upload.
+            bucket, key, identifier: of the upload.
             wanted: (number, unquoted ETag) of each part that the object is made of.
             absent: refuse when there is an object with this key.
 
         Raises:
             ServiceError: NoSuchUpload, InvalidPart, InvalidPartOrder, EntityTooSmall,
-                PreconditionFailed, or MalformedXML when no part is wanted.
+                PreconditionFailed; MalformedXML when no part is wanted.
         """
         etag = _etag([etag for _, etag in wanted])
-        done = self._objects.info(bucket, key)
         try:
             attributes = self.require(bucket, key, identifier)
         except ServiceError:
             # The client had no answer when it was completed, and asks again.
+            done = self._objects.info(bucket, key)
             if done is not None and done.etag == etag:
                 return done
             raise
