@@ -57,6 +57,9 @@ def container_environment(
         AWS_ACCESS_KEY_ID=credentials.access_key_id,
         AWS_SECRET_ACCESS_KEY=credentials.secret_access_key,
         AWS_EC2_METADATA_DISABLED="true",
+        # A call during a restart of the service, which jobs outlive, is made again.
+        AWS_RETRY_MODE="standard",
+        AWS_MAX_ATTEMPTS="8",
         # The user's own configuration of AWS is for AWS.
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
