@@ -46,3 +46,7 @@ class Backend:
     polling: Polling
     instance_types: Mapping[str, str] = attrs.field(factory=dict)
     default_role: str | None = None
+
+    def in_requests(self, instance_type: str) -> str:
+        """`instance_type` as a request names it."""
+        return self.instance_types.get(instance_type, instance_type)

@@ -14,7 +14,15 @@ from sm_core.options import REQUIRED, Option
 if TYPE_CHECKING:
     from sm_core.session import Session
 
-__all__ = ["ESTIMATOR", "MODEL", "MODEL_ALIASES", "EstimatorOptions", "ModelOptions"]
+__all__ = [
+    "ESTIMATOR",
+    "FRAMEWORK",
+    "INPUT_MODES",
+    "MODEL",
+    "MODEL_ALIASES",
+    "EstimatorOptions",
+    "ModelOptions",
+]
 
 _COMMON = (
     Option("role", "str | None", "IAM role, name or ARN, that job and endpoint assume"),
@@ -44,6 +52,11 @@ ESTIMATOR = (
     Option("hyperparameters", "Mapping[str, Any] | None", "hyperparameters"),
     *_COMMON,
 )
+
+#: What chooses the class of an estimator, and with it further options.
+FRAMEWORK = Option("framework", "str | None", "name of an installed framework")
+
+INPUT_MODES = ("File", "Pipe", "FastFile")
 
 #: Options of every model.
 MODEL = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
-from sm_core.declarations import ESTIMATOR, EstimatorOptions
+from sm_core.declarations import ESTIMATOR, FRAMEWORK, INPUT_MODES, EstimatorOptions
 from sm_core.endpoints import Endpoint
 from sm_core.errors import ConfigurationError, UnknownFrameworkError
 from sm_core.frameworks import Framework, get_framework
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 __all__ = ["Estimator", "EstimatorOptions"]
-
-INPUT_MODES = ("File", "Pipe", "FastFile")
-_FRAMEWORK_OPTION = Option("framework", "str | None", "name of an installed framework")
 
 
 class Estimator:
@@ -95,16 +92,22 @@ class Estimator:
     def declared_options(cls) -> tuple[Option, ...]:
         """The options of this class, a framework's own among them, for ``help()``."""
         if cls.framework_name is None:
-            return (*ESTIMATOR, _FRAMEWORK_OPTION)
+            return (*ESTIMATOR, FRAMEWORK)
         try:
             return (*ESTIMATOR, *get_framework(cls.framework_name).options)
         except UnknownFrameworkError:
             # Its plugin was set aside; making one will say so.
             return ESTIMATOR
 
+    @overload
+    def __init__(self, *args: Any, framework: str, **options: Any) -> None: ...
+
+    @overload
     def __init__(
-        self, *args: Any, framework: str | None = None, **options: Unpack[EstimatorOptions]
-    ) -> None:
+        self, *args: Any, framework: None = None, **options: Unpack[EstimatorOptions]
+    ) -> None: ...
+
+    def __init__(self, *args: Any, framework: str | None = None, **options: Any) -> None:
         """See `sm_core.declarations` for the options; `positional` may be given by position.
 
         Args:
@@ -181,11 +184,12 @@ class Estimator:
         if self.image_name is not None:
             return self.image_name
         assert self.framework is not None
+        session = self.sagemaker_session
         return resolve_image(
             ImageRequest(
                 framework=self.framework.name,
-                region=self.sagemaker_session.region,
-                instance_type=self._instance_type(),
+                region=session.region,
+                instance_type=session.backend.in_requests(self.train_instance_type),
                 scope="training",
                 version=self.framework_version,
                 default_version=self.framework.default_version,
@@ -322,11 +326,6 @@ class Estimator:
         Endpoint(self._endpoint_name, self.sagemaker_session).delete()
         self._endpoint_name = None
 
-    def _instance_type(self) -> str:
-        """The instance type as a request names it."""
-        types = self.sagemaker_session.backend.instance_types
-        return types.get(self.train_instance_type, self.train_instance_type)
-
     def _request(
         self, preparation: Preparation, inputs: Inputs, job_name: str | None
     ) -> TrainingJobRequest:
@@ -356,7 +355,7 @@ class Estimator:
                 s3_output_path=output_path, kms_key_id=self.output_kms_key
             ),
             resource_config=ResourceConfig(
-                instance_type=self._instance_type(),
+                instance_type=preparation.session.backend.in_requests(self.train_instance_type),
                 instance_count=self.train_instance_count,
                 volume_size_in_gb=self.train_volume_size,
             ),

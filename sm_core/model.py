@@ -157,7 +157,7 @@ class Model:
             ImageError: none fits version, Python version, region and instance type.
         """
         session = session_for(self._session, instance_type)
-        return self._image(session, _in_requests(session, instance_type))
+        return self._image(session, session.backend.in_requests(instance_type))
 
     def deploy(
         self,
@@ -186,7 +186,7 @@ class Model:
         """
         count, kind = deployment(initial_instance_count, instance_type, aliases)
         session = session_for(self._session, kind)
-        kind = _in_requests(session, kind)
+        kind = session.backend.in_requests(kind)
         framework = self.framework.name if self.framework else None
         preparation = Preparation(session)
         with framework_of_calls(framework):
@@ -216,7 +216,7 @@ class Model:
         session = session_for(self._session, instance_type)
         preparation = DryPreparation(session, self.role)
         with framework_of_calls(self.framework.name if self.framework else None):
-            request = self._request(preparation, _in_requests(session, instance_type))
+            request = self._request(preparation, session.backend.in_requests(instance_type))
             return shown_request(request, operation="CreateModel", backend=session.backend.name)
 
     def _image(self, session: Session, instance_type: str) -> str:
@@ -277,8 +277,3 @@ class Model:
         if self.framework is not None:
             return self.framework.predictor_class()(endpoint_name, session)
         return Predictor(endpoint_name, session)
-
-
-def _in_requests(session: Session, instance_type: str) -> str:
-    """The instance type as a request names it."""
-    return session.backend.instance_types.get(instance_type, instance_type)
