@@ -66,6 +66,22 @@ class TestDatabase:
         with pytest.raises(LocalServiceError, match="version 99, written by a newer sm-local"):
             Database(database.path)
 
+    def test_it_goes_on_after_a_full_disk(self, database: Database) -> None:
+        ((pages,),) = database.query("PRAGMA page_count")
+        database.query(f"PRAGMA max_page_count = {pages}")
+
+        def fill() -> None:
+            with database.transaction() as connection:
+                connection.execute("INSERT INTO buckets VALUES ('a', 0)")
+                connection.execute("INSERT INTO buckets VALUES (?, 0)", ("x" * 100_000,))
+
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            fill()
+        assert database.query("SELECT * FROM buckets") == []
+        database.query(f"PRAGMA max_page_count = {pages + 100}")
+        fill()
+        assert len(database.query("SELECT * FROM buckets")) == 2
+
     def test_threads_take_turns(self, database: Database) -> None:
         with database.transaction() as connection:
             connection.execute("INSERT INTO buckets VALUES ('a', 0)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -95,6 +96,15 @@ def test_who_asks_again_is_told_again(store: Store) -> None:
     upload = store.create()
     part = store.put(upload, 1, b"data")
     assert store.complete(upload, part) == store.complete(upload, part)
+
+
+def test_who_asks_twice_at_once_gets_one_object(store: Store) -> None:
+    upload = store.create()
+    parts = [store.put(upload, 1, PART), store.put(upload, 2, PART)]
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(store.complete, upload, *parts) for _ in range(4)]
+    assert len({future.result() for future in asked}) == 1
+    assert len(store.files()) == 1
 
 
 def test_an_aborted_one_leaves_nothing(store: Store) -> None:

@@ -93,16 +93,18 @@ class Database:
         another coroutine of the thread would join it too.
         """
         with self._lock:
-            if self._connection.in_transaction:
+            if self._is_open():
                 yield self._connection
                 return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # A full disk may have ended the transaction already.
+                if self._is_open():
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows that `statement` selects."""
@@ -113,6 +115,10 @@ class Database:
         """Close the file; nothing works afterwards."""
         with self._lock:
             self._connection.close()
+
+    def _is_open(self) -> bool:
+        """Whether a transaction has begun, which every statement may change."""
+        return self._connection.in_transaction
 
     def _migrate(self) -> None:
         with self.transaction() as connection:

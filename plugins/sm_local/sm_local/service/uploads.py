@@ -25,6 +25,8 @@ __all__ = ["MAX_PART_NUMBER", "MIN_PART_SIZE", "Part", "Uploads"]
 MAX_PART_NUMBER = 10_000
 #: Bytes of every part but the last.
 MIN_PART_SIZE = 5 << 20
+#: What is said of an upload that was completed meanwhile.
+_GONE = frozenset({"NoSuchUpload", "InvalidPart"})
 
 
 @attrs.frozen(kw_only=True)
@@ -127,19 +129,30 @@ class Uploads:
         """
         etag = _etag([etag for _, etag in wanted])
         try:
-            attributes = self.require(bucket, key, identifier)
-        except ServiceError:
-            # The client had no answer when it was completed, and asks again.
+            return self._completed(bucket, key, identifier, wanted, absent=absent)
+        except ServiceError as error:
+            # Whoever had no answer asks again, perhaps while the first request is still at it.
             done = self._objects.info(bucket, key)
-            if done is not None and done.etag == etag:
+            if error.code in _GONE and done is not None and done.etag == etag:
                 return done
             raise
+
+    def _completed(
+        self,
+        bucket: str,
+        key: str,
+        identifier: str,
+        wanted: Sequence[tuple[int, str]],
+        *,
+        absent: bool,
+    ) -> ObjectInfo:
+        attributes = self.require(bucket, key, identifier)
         parts = self._chosen(identifier, wanted)
         blob = self._joined(parts)
         info = ObjectInfo(
             key=key,
             size=blob.size,
-            etag=etag,
+            etag=_etag([etag for _, etag in wanted]),
             modified=time.time(),
             attributes=attributes,
             blob=blob.name,
