@@ -31,7 +31,8 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
 )
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-DISTRIBUTIONS = {"sm-core", "sm-local", "sm-mxnet"}
+#: What a shell block may install: this project's own, and what a Python block imports besides.
+INSTALLABLE = {"sm-core", "sm-local", "sm-mxnet", "scikit-learn"}
 
 
 @attrs.frozen
@@ -130,7 +131,7 @@ def command_exists(words: list[str]) -> bool:
         return sm_command_exists(rest)
     if tool == "pip" and rest[:1] == ["install"]:
         named = [word for word in rest[1:] if not word.startswith("-")]
-        return all(word in DISTRIBUTIONS or (ROOT / word).is_dir() for word in named)
+        return all(word in INSTALLABLE or (ROOT / word).is_dir() for word in named)
     if tool in ("python", "python3"):
         return not rest or rest[0].startswith("-") or (ROOT / rest[0]).is_file()
     if tool == "eval":
