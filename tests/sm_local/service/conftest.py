@@ -62,6 +62,7 @@ class Served:
         port: where it listens.
         jobs: stands in for the training jobs.
         endpoints: stands in for the endpoints.
+        clients: that were made, to be closed at the end.
     """
 
     app: Application
@@ -69,6 +70,7 @@ class Served:
     port: int
     jobs: Lives
     endpoints: Lives
+    clients: list[Any] = attrs.field(factory=list, init=False)
 
     @property
     def url(self) -> str:
@@ -89,11 +91,13 @@ class Served:
             "retries": {"total_max_attempts": 1},
             "s3": {"addressing_style": "path"},
         }
-        return session.client(
+        client = session.client(
             service,
             endpoint_url=self.url,
             config=Config(**(options | config)),
         )
+        self.clients.append(client)
+        return client
 
 
 Serve = Callable[..., Served]
@@ -176,6 +180,8 @@ def _served(home: Home, services: Mapping[str, Service]) -> Iterator[Served]:
         try:
             yield served
         finally:
+            for client in served.clients:
+                client.close()
             server.should_exit = True
             thread.join(20)
             assert not thread.is_alive()

@@ -237,14 +237,17 @@ class Process:
         described = orjson.loads(home.service_json.read_bytes())
         assert described["pid"] == self.process.pid
         self.port: int = described["port"]
+        self.clients: list[Any] = []
 
     def client(self, service: str, **config: Any) -> Any:
         pair = self.home.credentials()
         session: Any = boto3.Session(pair.access_key_id, pair.secret_access_key, region_name=REGION)
         options = {"retries": {"total_max_attempts": 1}} | config
-        return session.client(
+        client = session.client(
             service, endpoint_url=f"http://127.0.0.1:{self.port}", config=Config(**options)
         )
+        self.clients.append(client)
+        return client
 
     def peak(self) -> int:
         """The most memory it has used, in MiB."""
@@ -255,6 +258,8 @@ class Process:
     def end(self, number: int) -> None:
         self.process.send_signal(number)
         self.process.wait(PATIENCE)
+        for client in self.clients:
+            client.close()
         self.home.service_json.unlink(missing_ok=True)
 
 
