@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from types import ModuleType
 
 import boto3
@@ -13,6 +14,7 @@ from sm_core.errors import ConfigurationError, PluginError, UnknownBackendError
 from sm_core.session import Session, session_for
 
 AddPlugin = Callable[..., ModuleType]
+InstallPlugin = Callable[..., None]
 
 
 def backend(name: str, **instance_types: str) -> Backend:
@@ -109,3 +111,13 @@ def test_two_plugins_with_one_name_disturb_only_that_name(
     assert Session().backend.name == "aws"
     with pytest.raises(PluginError, match=r"several plugins bring the back end 'near': .*, bob"):
         Session(backend="near")
+
+
+def test_a_back_end_whose_plugin_was_set_aside_says_so(
+    install_plugin: InstallPlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_plugin("sm-local", "import no_such_thing", entry="local")
+    found = [point for point in entry_points(group="sm_core.plugins") if point.name == "local"]
+    monkeypatch.setattr("sm_core.plugins.entry_points", lambda **_: found[:1])
+    with pytest.raises(UnknownBackendError, match=r"'local': plugin 'local' of sm-local 1\.2 was"):
+        Session.local()

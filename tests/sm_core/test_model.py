@@ -278,6 +278,12 @@ def test_who_makes_the_predictor(session: Session, paper: Framework) -> None:
     assert predictor.sagemaker_session is session
 
 
+def test_the_session_is_made_when_it_is_needed_and_kept(no_installed_plugins: None) -> None:
+    model = own()
+    assert model.sagemaker_session is model.sagemaker_session
+    assert model.sagemaker_session.backend.name == "aws"
+
+
 def test_local_is_no_instance_type_of_another_back_end(session: Session) -> None:
     with pytest.raises(ConfigurationError, match="'local' belongs to the back end 'local', but"):
         own(session).deploy(instance_type="local")

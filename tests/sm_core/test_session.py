@@ -194,10 +194,16 @@ def test_another_process_may_be_quicker(session: Session, refuse: Refuse, code: 
     session.ensure_bucket("mine")
 
 
-def test_other_failures_are_told_as_they_are(session: Session, refuse: Refuse) -> None:
-    refuse(session.client("s3"), "HeadBucket", code="500", message="oops", status=500)
-    with pytest.raises(RequestError, match=r"HeadBucket: oops \(500\)"):
+@pytest.mark.parametrize("operation", ["HeadBucket", "CreateBucket"])
+def test_other_failures_are_told_as_they_are(
+    session: Session, refuse: Refuse, operation: str
+) -> None:
+    refuse(session.client("s3"), operation, code="500", message="oops", status=500)
+    with pytest.raises(RequestError, match=rf"{operation}: oops \(500\)"):
         session.ensure_bucket("mine")
+    refuse(session.client("iam"), "GetRole", code="Throttling", message="slow", status=400)
+    with pytest.raises(RequestError, match=r"GetRole: slow \(Throttling\)"):
+        session.expand_role("Role")
 
 
 # upload_data
