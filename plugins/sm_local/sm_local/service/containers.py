@@ -42,30 +42,8 @@ def container_environment(
         requested: ``Environment`` of the request; wins over everything but `base` and `socket`.
         socket: Unix socket that a model server listens on.
     """
-    variables = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX)
-    }
-    variables["PATH"] = os.pathsep.join(
-        [str(container.folder / "bin"), os.environ.get("PATH", os.defpath)]
-    )
-    variables.update(
-        AWS_REGION=context.region,
-        AWS_DEFAULT_REGION=context.region,
-        AWS_ENDPOINT_URL=context.endpoint_url,
-        AWS_ACCESS_KEY_ID=credentials.access_key_id,
-        AWS_SECRET_ACCESS_KEY=credentials.secret_access_key,
-        AWS_EC2_METADATA_DISABLED="true",
-        # A call during a restart of the service, which jobs outlive, is made again.
-        AWS_RETRY_MODE="standard",
-        AWS_MAX_ATTEMPTS="8",
-        # The user's own configuration of AWS is for AWS.
-        AWS_CONFIG_FILE=os.devnull,
-        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-        UV=uv.find_uv_bin(),
-        PYTHONUNBUFFERED="1",
-    )
+    variables = _of_this_machine(container)
+    variables.update(_aws(context, credentials))
     variables.update(container.index)
     variables.update(container.spec.environment)
     variables.update(platform)
@@ -74,3 +52,33 @@ def container_environment(
     if socket is not None:
         variables[SOCKET_VARIABLE] = str(socket)
     return variables
+
+
+def _of_this_machine(container: Container) -> dict[str, str]:
+    """What of the service's own variables a container may see, and where its programs are."""
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX)
+    }
+    programs = [str(container.folder / "bin"), os.environ.get("PATH", os.defpath)]
+    variables.update(PATH=os.pathsep.join(programs), UV=uv.find_uv_bin(), PYTHONUNBUFFERED="1")
+    return variables
+
+
+def _aws(context: Context, credentials: Credentials) -> dict[str, str]:
+    """How AWS's clients inside a container reach the local service, and nothing else."""
+    return {
+        "AWS_REGION": context.region,
+        "AWS_DEFAULT_REGION": context.region,
+        "AWS_ENDPOINT_URL": context.endpoint_url,
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # A call during a restart of the service, which jobs outlive, is made again.
+        "AWS_RETRY_MODE": "standard",
+        "AWS_MAX_ATTEMPTS": "8",
+        # The user's own configuration of AWS is for AWS.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
