@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import attrs
 
-from sm_core.errors import ConfigurationError, ImageError, PluginError
+from sm_core.errors import ConfigurationError, ImageError
 
 __all__ = ["ImageRequest", "ImageTable", "processor", "resolve_image"]
 
@@ -49,21 +49,15 @@ def resolve_image(request: ImageRequest) -> str:
 
     Raises:
         ImageError: no plugin has an image for it.
+        PluginError: a plugin failed to answer.
     """
     from sm_core.plugins import client_plugins
 
-    uri = client_plugins().hook.sm_image(request=request)
+    uri = client_plugins().first("sm_image", str, request=request)
     if uri is None:
         raise ImageError(
             f"no plugin has an image of {request.framework!r} for {request.scope}; "
             "name one with image_name="
-        )
-    if not isinstance(uri, str):
-        asked = client_plugins().hook.sm_image.get_hookimpls()
-        plugins = ", ".join(implementation.plugin_name for implementation in asked)
-        raise PluginError(
-            f"sm_image gave a {type(uri).__name__}; it must return a URI or None. "
-            f"Plugins that implement it: {plugins}"
         )
     return uri
 

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import attrs
 import pluggy
 
-from sm_core.errors import PluginError
+from sm_core.errors import PluginError, SMError
 
 __all__ = [
     "CLIENT_HOOKS",
@@ -59,7 +59,9 @@ CLIENT_HOOKS = frozenset(
 CONTAINER_HOOKS = frozenset({"sm_inference", "sm_train"})
 _ALL_HOOKS = CLIENT_HOOKS | CONTAINER_HOOKS
 #: Hooks that the manager calls plugin by plugin, so that wrapping them would do nothing.
-_CALLED_ONE_BY_ONE = frozenset({"sm_backends", "sm_codecs", "sm_frameworks", "sm_request"})
+_CALLED_ONE_BY_ONE = frozenset(
+    {"sm_backends", "sm_codecs", "sm_container", "sm_frameworks", "sm_image", "sm_request"}
+)
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -141,6 +143,31 @@ class PluginManager(pluggy.PluginManager):
                 collected.extend((name, item) for item in items)
         return collected
 
+    def first(self, hook: str, kind: type[Item], **arguments: Any) -> Item | None:
+        """The first result of `hook` that is not None; the plugin registered last is asked first.
+
+        Raises:
+            PluginError: a plugin raised, or returned something else than a `kind`; it is named. An
+                error of this SDK's passes through: that is how a plugin refuses.
+        """
+        for implementation in reversed(getattr(self.hook, hook).get_hookimpls()):
+            who = f"plugin {implementation.plugin_name!r}: {hook}"
+            try:
+                result = self._call(hook, implementation, arguments)
+            except SMError:
+                raise
+            except Exception as error:
+                raise PluginError(f"{who} failed: {type(error).__name__}: {error}") from error
+            if result is None:
+                continue
+            if not isinstance(result, kind):
+                raise PluginError(
+                    f"{who} returned a {type(result).__name__}; it must return a "
+                    f"{kind.__name__}, or None to leave it to other plugins"
+                )
+            return result
+        return None
+
     def fold(
         self, hook: str, folded: str, value: Mapping[str, Any], **arguments: Any
     ) -> dict[str, Any] | None:
@@ -178,7 +205,12 @@ class PluginManager(pluggy.PluginManager):
     def _call(
         self, hook: str, implementation: pluggy.HookImpl, arguments: Mapping[str, Any]
     ) -> Any:
-        result = implementation.function(*(arguments[name] for name in implementation.argnames))
+        try:
+            result = implementation.function(*(arguments[name] for name in implementation.argnames))
+        except Exception as error:
+            if self._tracing:
+                _trace(hook, [implementation], arguments, error)
+            raise
         if self._tracing:
             _trace(hook, [implementation], arguments, result)
         return result

@@ -14,7 +14,7 @@ import pytest
 import sm_core
 from sm_core.backends import Backend
 from sm_core.codecs import Codec
-from sm_core.errors import PluginError
+from sm_core.errors import ImageError, PluginError
 from sm_core.plugins import LoadedPlugin, PluginManager, client_plugins, hookimpl
 from sm_core.requests import RequestContext
 
@@ -265,6 +265,26 @@ def test_fold_lets_through_what_a_plugin_raises(add_plugin: AddPlugin) -> None:
         client_plugins().fold("sm_request", "request", {}, context=CONTEXT)
 
 
+# The first answer
+
+
+def test_the_plugin_registered_last_is_asked_first(add_plugin: AddPlugin) -> None:
+    add_plugin("ann", sm_image=lambda request: "ann")
+    add_plugin("bob", sm_image=lambda request: None)
+    assert client_plugins().first("sm_image", str, request=None) == "ann"
+    add_plugin("cid", sm_image=lambda request: "cid")
+    assert client_plugins().first("sm_image", str, request=None) == "cid"
+
+
+def test_a_plugin_refuses_with_an_error_of_this_sdk(add_plugin: AddPlugin) -> None:
+    def sm_image(request: object) -> str:
+        raise ImageError("not in this region")
+
+    add_plugin("ann", sm_image=sm_image)
+    with pytest.raises(ImageError, match=r"^not in this region$"):
+        client_plugins().first("sm_image", str, request=None)
+
+
 # SMCORE_TRACE_HOOKS
 
 
@@ -273,7 +293,7 @@ def test_hook_calls_are_shown_on_request(
 ) -> None:
     monkeypatch.setenv("SMCORE_TRACE_HOOKS", "1")
     add_plugin("ann", sm_request=amending("a"), sm_image=lambda request: "image:1")
-    client_plugins().hook.sm_image(request="r" * 1000)
+    client_plugins().first("sm_image", str, request="r" * 1000)
     client_plugins().collect("sm_backends", Backend)
     client_plugins().fold("sm_request", "request", {"Body": b"x" * 10**6}, context=CONTEXT)
     shown = capsys.readouterr().err
@@ -290,8 +310,8 @@ def test_a_hook_that_fails_is_shown_with_its_error(
 ) -> None:
     monkeypatch.setenv("SMCORE_TRACE_HOOKS", "1")
     add_plugin("ann", sm_image=lambda request: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        client_plugins().hook.sm_image(request=None)
+    with pytest.raises(PluginError, match="plugin 'ann': sm_image failed: ZeroDivisionError"):
+        client_plugins().first("sm_image", str, request=None)
     assert "--> ZeroDivisionError('division by zero')" in capsys.readouterr().err
 
 

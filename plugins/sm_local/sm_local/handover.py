@@ -43,8 +43,13 @@ def hand_over(context: RequestContext, request: Mapping[str, Any]) -> dict[str, 
     image = _image(context.operation, request)
     if image is None:
         return None
-    container: ContainerSpec | None = client_plugins().hook.sm_container(
-        framework=context.framework, version=None, device=_device(image), image=image
+    container = client_plugins().first(
+        "sm_container",
+        ContainerSpec,
+        framework=context.framework,
+        version=None,
+        device=_device(image),
+        image=image,
     )
     if container is None:
         return None

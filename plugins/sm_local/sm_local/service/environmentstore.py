@@ -101,8 +101,13 @@ class Environments:
         from sm_local.handover import environment_of
 
         try:
-            container: ContainerSpec | None = client_plugins().hook.sm_container(
-                framework=None, version=None, device="cpu", image=image
+            container = client_plugins().first(
+                "sm_container",
+                ContainerSpec,
+                framework=None,
+                version=None,
+                device="cpu",
+                image=image,
             )
             if container is None:
                 raise invalid(_unknown_image(image))
