@@ -1,6 +1,7 @@
 """Trains on handwritten digits with MXNet, deploys the model and asks it, all on this machine.
 
-On AWS the same lines run with `sagemaker_session=Session()` and a role of yours.
+On AWS the same lines run with `sagemaker_session=Session()`, a role of yours and
+`framework_version="1.2.1", py_version="py3"`: of AWS's images, later ones call no `train` function.
 """
 
 from pathlib import Path

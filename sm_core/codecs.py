@@ -168,7 +168,14 @@ def _plain(value: Any) -> Any:
 
 
 def _to_json(payload: Any) -> str:
-    return json.dumps(payload, default=_plain)
+    try:
+        return json.dumps(payload, default=_plain, allow_nan=False)
+    except ValueError as error:
+        if "JSON compliant" not in str(error):
+            raise
+        raise ValueError(
+            "JSON has no NaN and no infinity; replace them, or send another content type"
+        ) from error
 
 
 def _from_json(body: IO[bytes], content_type: str) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from sm_core.options import REQUIRED, Option
 
 if TYPE_CHECKING:
+    from sm_core.requests import Tags
     from sm_core.session import Session
 
 __all__ = [
@@ -33,7 +34,7 @@ _COMMON = (
     Option("container_log_level", "int", "log level in the container", default=logging.INFO),
     Option("enable_cloudwatch_metrics", "bool", "send the container's metrics", default=False),
     Option("code_location", "str | None", "bucket, or s3:// prefix, for the code"),
-    Option("tags", "Mapping[str, str] | None", "tags of all that is created"),
+    Option("tags", "Tags", "tags of all that is created: a dict, or AWS's list"),
     Option("sagemaker_session", "Session | None", "whose account; None for a new Session"),
 )
 
@@ -82,7 +83,7 @@ class _CommonOptions(TypedDict, total=False):
     container_log_level: int
     enable_cloudwatch_metrics: bool
     code_location: str | None
-    tags: Mapping[str, str] | None
+    tags: Tags
     sagemaker_session: Session | None
 
 

@@ -24,6 +24,7 @@ from sm_core.requests import (
     OutputDataConfig,
     ResourceConfig,
     StoppingCondition,
+    Tags,
     TrainingJobRequest,
     framework_of_calls,
     shown_request,
@@ -74,7 +75,7 @@ class Estimator:
     container_log_level: int
     enable_cloudwatch_metrics: bool
     code_location: str | None
-    tags: Mapping[str, str] | None
+    tags: Tags
 
     def __new__(cls, *args: Any, framework: str | None = None, **options: Any) -> Self:
         """An instance of `cls`, or of the class that `framework` registers."""
@@ -124,7 +125,7 @@ class Estimator:
         declared = (*ESTIMATOR, *(self.framework.options if self.framework else ()))
         bound = bind(type(self).__name__, declared, self.positional, args, options)
         self._session: Session | None = bound.pop("sagemaker_session")
-        self._hyperparameters = dict(bound.pop("hyperparameters") or {})
+        self._hyperparameters = _hyperparameters(bound.pop("hyperparameters"))
         for option, value in bound.items():
             setattr(self, option, value)
         #: The job of the last ``fit``.
@@ -150,7 +151,8 @@ class Estimator:
     def _check(self) -> None:
         for name in ("train_instance_count", "train_volume_size", "train_max_run"):
             value = getattr(self, name)
-            number = operator.index(value) if hasattr(value, "__index__") else 0
+            whole = hasattr(value, "__index__") and not isinstance(value, bool)
+            number = operator.index(value) if whole else 0
             if number < 1:
                 raise ConfigurationError(f"{name} is {value!r}; give a whole number of at least 1")
             setattr(self, name, number)
@@ -158,6 +160,7 @@ class Estimator:
             raise ConfigurationError(
                 f"input_mode is {self.input_mode!r}; it is one of {', '.join(INPUT_MODES)}"
             )
+        tags_of(self.tags)
         if self.train_max_run < 60:
             warn_user(f"train_max_run={self.train_max_run} is in seconds, and less than a minute")
 
@@ -391,3 +394,11 @@ class Estimator:
             },
             "json",
         )
+
+
+def _hyperparameters(given: Any) -> dict[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError(
+            f"hyperparameters is a {type(given).__name__}; give a dict from names to values"
+        )
+    return dict(given or {})

@@ -106,6 +106,8 @@ def get_framework(name: str) -> Framework:
             or the pip command that would install it.
         PluginError: several plugins register the name.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"framework is a {type(name).__name__}; give its name, such as 'mxnet'")
     brought = _registry().get(name.lower())
     if brought is None:
         raise UnknownFrameworkError(_unknown(name))

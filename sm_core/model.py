@@ -20,6 +20,7 @@ from sm_core.requests import (
     EndpointConfigRequest,
     ModelRequest,
     ProductionVariant,
+    Tags,
     framework_of_calls,
     shown_request,
     tags_of,
@@ -111,7 +112,7 @@ class Model:
     enable_cloudwatch_metrics: bool
     code_location: str | None
     model_server_workers: int | None
-    tags: Mapping[str, str] | None
+    tags: Tags
 
     __signature__ = DeclaredSignature()
 

@@ -5,7 +5,7 @@ Attribute names follow botocore's member names in snake case; what is None is le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -15,6 +15,8 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
+from sm_core.errors import ConfigurationError
+
 __all__ = [
     "Channel",
     "ContainerDefinition",
@@ -23,6 +25,7 @@ __all__ = [
     "ProductionVariant",
     "RequestContext",
     "Tag",
+    "Tags",
     "TrainingJobRequest",
     "framework_of_calls",
     "shape_request",
@@ -172,9 +175,25 @@ class EndpointRequest:
     tags: tuple[Tag, ...] | None = None
 
 
-def tags_of(tags: Mapping[str, str] | None) -> tuple[Tag, ...] | None:
-    """A user's tags; None where there are none."""
-    return tuple(Tag(key=key, value=value) for key, value in tags.items()) if tags else None
+Tags = Mapping[str, str] | Sequence[Mapping[str, str]] | None
+
+
+def tags_of(tags: Tags) -> tuple[Tag, ...] | None:
+    """A user's tags, from a dict or from AWS's own list of ``Key`` and ``Value``; None for none.
+
+    Raises:
+        ConfigurationError: they have neither form.
+    """
+    if not tags:
+        return None
+    if isinstance(tags, Mapping):
+        return tuple(Tag(key=key, value=value) for key, value in tags.items())
+    try:
+        return tuple(Tag(key=tag["Key"], value=tag["Value"]) for tag in tags)
+    except (TypeError, KeyError) as error:
+        raise ConfigurationError(
+            f"tags is {tags!r}; give {{'key': 'value'}}, or AWS's [{{'Key': …, 'Value': …}}]"
+        ) from error
 
 
 def to_aws(value: Any) -> dict[str, Any]:

@@ -30,10 +30,19 @@ EXCLUDED = (
     ".pytest_cache",
     ".ruff_cache",
     ".DS_Store",
+    "node_modules",
     ".env",
+    ".env.*",
     ".aws",
     ".ssh",
+    ".netrc",
+    ".pypirc",
+    ".git-credentials",
     "*.pem",
+    "*.key",
+    "id_rsa*",
+    "id_ecdsa*",
+    "id_ed25519*",
 )
 
 

@@ -185,13 +185,28 @@ def test_all_aliases(script: str) -> None:
         ({"train_instance_count": "2"}, "train_instance_count is '2'; give a whole number"),
         ({"train_volume_size": 1.5}, "train_volume_size is 1.5; give a whole number"),
         ({"train_max_run": None}, "train_max_run is None; give a whole number"),
+        ({"train_instance_count": True}, "train_instance_count is True; give a whole number"),
         ({"input_mode": "pipe"}, "input_mode is 'pipe'; it is one of File, Pipe, FastFile"),
+        ({"hyperparameters": ["a"]}, "hyperparameters is a list; give a dict from names to values"),
+        ({"tags": ["a"]}, "tags is ['a']; give {'key': 'value'}, or AWS's [{'Key'"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         own(**options)
     assert message in str(caught.value)
+
+
+def test_tags_may_have_aws_s_own_form() -> None:
+    tags = [{"Key": "team", "Value": "vision"}]
+    assert own(offline_session(), tags=tags).training_request()["Tags"] == tags
+    mapped = own(offline_session(), tags={"team": "vision"})
+    assert mapped.training_request()["Tags"] == tags
+
+
+def test_a_framework_is_given_by_name() -> None:
+    with pytest.raises(TypeError, match="framework is a int; give its name, such as 'mxnet'"):
+        Estimator(framework=3)  # type: ignore[call-overload]  # the mistake that is tested
 
 
 def test_numpy_s_whole_numbers_do() -> None:
