@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sm_core.clients import translated_errors
@@ -141,31 +141,41 @@ def deploy(
     client = session.sagemaker_client
     name = config.endpoint_config_name
     endpoint = Endpoint(name, session)
-    with ExitStack() as undo, framework_of_calls(framework), translated_errors():
-        client.create_model(**to_aws(model))
-        undo.callback(_undo, client.delete_model, ModelName=model.model_name)
-        client.create_endpoint_config(**to_aws(config))
-        undo.callback(_undo, client.delete_endpoint_config, EndpointConfigName=name)
-        client.create_endpoint(
-            **to_aws(
-                EndpointRequest(endpoint_name=name, endpoint_config_name=name, tags=config.tags)
+    created: list[partial[Any]] = []
+    try:
+        with framework_of_calls(framework), translated_errors():
+            client.create_model(**to_aws(model))
+            created.append(partial(client.delete_model, ModelName=model.model_name))
+            client.create_endpoint_config(**to_aws(config))
+            created.append(partial(client.delete_endpoint_config, EndpointConfigName=name))
+            request = EndpointRequest(
+                endpoint_name=name, endpoint_config_name=name, tags=config.tags
             )
-        )
-        undo.callback(_undo, client.delete_endpoint, EndpointName=name)
-        if wait:
-            endpoint.wait()
-        undo.pop_all()
+            client.create_endpoint(**to_aws(request))
+            created.append(partial(client.delete_endpoint, EndpointName=name))
+            if wait:
+                endpoint.wait()
+    except BaseException:
+        _take_back(created, endpoint)
+        raise
     return endpoint
 
 
-def _undo(delete: Callable[..., Any], **names: str) -> None:
-    """Delete what a failed deployment created; say so where that fails, and keep its error."""
-    what = ", ".join(names.values())
-    try:
-        delete(**names)
-        logger.info("deployment failed: deleted %s", what)
-    except Exception as error:  # noqa: BLE001 - the deployment's own error is the one to raise
-        logger.warning("deployment failed, and %s could not be deleted: %s", what, error)
+def _take_back(created: Sequence[partial[Any]], endpoint: Endpoint) -> None:
+    """Delete what a failed deployment created; say so where that fails, and raise nothing."""
+    for delete in reversed(created):
+        ((kind, name),) = delete.keywords.items()
+        what = f"{kind.removesuffix('Name')} {name}"
+        try:
+            delete()
+            logger.info("deployment failed: deleted %s", what)
+        except Exception as error:  # noqa: BLE001 - the deployment's own error is the one to raise
+            logger.warning("deployment failed, and %s could not be deleted: %s", what, error)
+            if kind == "EndpointName":
+                # With its configuration and model it can still be deleted as a whole; AWS refuses
+                # while it is being created.
+                logger.warning("it may cost money; later: Predictor(%r).delete()", endpoint.name)
+                return
 
 
 def _if_there(call: Callable[..., Any], **names: str) -> Mapping[str, Any] | None:

@@ -57,7 +57,8 @@ def sm_request(context: RequestContext, request: Mapping[str, Any]) -> dict[str,
 
     Called before every AWS call that creates or changes something, uploads included, and by
     ``training_request()``, with ``context.sending`` False. Each plugin sees what the one before
-    returned. Do not change `request` in place.
+    returned, in the order of the distributions' names; ``tryfirst`` and ``trylast`` move one to
+    either end. Do not change `request` in place. Raise anything to refuse the call.
     """
 
 
