@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from sm_core.declarations import ESTIMATOR, FRAMEWORK, INPUT_MODES, EstimatorOptions
 from sm_core.endpoints import Endpoint
 from sm_core.errors import ConfigurationError, UnknownFrameworkError
 from sm_core.frameworks import Framework, get_framework
-from sm_core.hyperparameters import check_limits, encode
+from sm_core.hyperparameters import check_limits, encode, own_copy
 from sm_core.images import ImageRequest, resolve_image
 from sm_core.inputs import Inputs, channels
 from sm_core.jobs import TrainingJob
@@ -125,7 +125,7 @@ class Estimator:
         declared = (*ESTIMATOR, *(self.framework.options if self.framework else ()))
         bound = bind(type(self).__name__, declared, self.positional, args, options)
         self._session: Session | None = bound.pop("sagemaker_session")
-        self._hyperparameters = _hyperparameters(bound.pop("hyperparameters"))
+        self._hyperparameters = own_copy(bound.pop("hyperparameters"))
         for option, value in bound.items():
             setattr(self, option, value)
         #: The job of the last ``fit``.
@@ -314,9 +314,13 @@ class Estimator:
         count, kind = deployment(initial_instance_count, instance_type, aliases)
         name = endpoint_name or unique_name(self.base_job_name or base_name(self.train_image()))
         model = self.create_model()
-        predictor = model.deploy(count, kind, endpoint_name=name, wait=wait)
-        self._endpoint_name = name
-        return predictor
+        before, self._endpoint_name = self._endpoint_name, name
+        try:
+            return model.deploy(count, kind, endpoint_name=name, wait=wait)
+        except Exception:
+            # Nothing of it is left, or the name is somebody else's; after an interruption it may be.
+            self._endpoint_name = before
+            raise
 
     def delete_endpoint(self) -> None:
         """Delete the endpoint that the last ``deploy`` made, its configuration and its models.
@@ -394,11 +398,3 @@ class Estimator:
             },
             "json",
         )
-
-
-def _hyperparameters(given: Any) -> dict[str, Any]:
-    if given is not None and not isinstance(given, Mapping):
-        raise ConfigurationError(
-            f"hyperparameters is a {type(given).__name__}; give a dict from names to values"
-        )
-    return dict(given or {})

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sm_core.errors import ConfigurationError
 
-__all__ = ["check_limits", "decode", "encode"]
+__all__ = ["check_limits", "decode", "encode", "own_copy"]
 
 #: Limits of CreateTrainingJob's HyperParameters.
 MAX_COUNT = 100
@@ -39,6 +39,19 @@ def encode(values: Mapping[str, Any], encoding: Literal["json", "text"]) -> dict
     if mistakes:
         raise ConfigurationError("hyperparameters: " + "; ".join(mistakes))
     return encoded
+
+
+def own_copy(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a user gave, as a dict of our own.
+
+    Raises:
+        ConfigurationError: it is no dict.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError(
+            f"hyperparameters is a {type(given).__name__}; give a dict from names to values"
+        )
+    return dict(given or {})
 
 
 def check_limits(encoded: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sm_core.errors import ConfigurationError
-from sm_core.hyperparameters import check_limits, decode, encode
+from sm_core.hyperparameters import check_limits, decode, encode, own_copy
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -99,3 +99,9 @@ def test_the_sdk_s_own_count_too() -> None:
         check_limits(values | {f"sagemaker_{i}": "1" for i in range(6)})
     with pytest.raises(ConfigurationError, match=r"101 are to be sent; AWS takes at most 100$"):
         check_limits({f"own-{i}": "1" for i in range(101)})
+
+
+def test_what_is_no_dict_is_named() -> None:
+    assert own_copy(None) == {}
+    with pytest.raises(ConfigurationError, match="hyperparameters is a list; give a dict from"):
+        own_copy(["k", 1])  # type: ignore[arg-type]  # a mistake
