@@ -318,7 +318,7 @@ class Estimator:
         try:
             return model.deploy(count, kind, endpoint_name=name, wait=wait)
         except Exception:
-            # Nothing of it is left, or the name is somebody else's; after an interruption it may be.
+            # Nothing of it is left, or the name is somebody else's. Interrupted, it may be there.
             self._endpoint_name = before
             raise
 
