@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from sm_core.errors import ConfigurationError
+
 if TYPE_CHECKING:
     import boto3
 
@@ -38,6 +40,8 @@ class Backend:
         polling: how often to ask about jobs and endpoints.
         instance_types: instance types that only this back end knows, and what each stands for in
             a request (``local`` → ``ml.c5.xlarge``). Naming one chooses the back end.
+        unusable: why one of `instance_types` cannot be used here and now, and what can; None for
+            one that can. Asked before anything is sent.
         default_role: role to send where the user gives none; None where a role is required.
     """
 
@@ -45,8 +49,16 @@ class Backend:
     boto_session: Callable[[], boto3.Session]
     polling: Polling
     instance_types: Mapping[str, str] = attrs.field(factory=dict)
+    unusable: Callable[[str], str | None] = lambda instance_type: None
     default_role: str | None = None
 
     def in_requests(self, instance_type: str) -> str:
-        """`instance_type` as a request names it."""
+        """`instance_type` as a request names it.
+
+        Raises:
+            ConfigurationError: it is one of `instance_types` and cannot be used.
+        """
+        reason = self.unusable(instance_type) if instance_type in self.instance_types else None
+        if reason is not None:
+            raise ConfigurationError(f"instance type {instance_type!r} cannot be used: {reason}")
         return self.instance_types.get(instance_type, instance_type)

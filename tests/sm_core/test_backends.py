@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from types import ModuleType
 
+import attrs
 import boto3
 import pytest
 
@@ -121,3 +122,15 @@ def test_a_back_end_whose_plugin_was_set_aside_says_so(
     monkeypatch.setattr("sm_core.plugins.entry_points", lambda **_: found[:1])
     with pytest.raises(UnknownBackendError, match=r"'local': plugin 'local' of sm-local 1\.2 was"):
         Session.local()
+
+
+def test_an_instance_type_that_cannot_be_used_says_why(near: Backend) -> None:
+    lacking = attrs.evolve(
+        near, unusable=lambda kind: "there is no GPU here" if kind == "my_gpu" else None
+    )
+    assert lacking.in_requests("mine") == "ml.c5.xlarge"
+    assert lacking.in_requests("ml.p3.2xlarge") == "ml.p3.2xlarge"
+    with pytest.raises(
+        ConfigurationError, match="instance type 'my_gpu' cannot be used: there is no GPU here"
+    ):
+        lacking.in_requests("my_gpu")

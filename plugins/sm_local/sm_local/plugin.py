@@ -27,9 +27,20 @@ def sm_backends() -> Iterable[Backend]:
             boto_session=_boto_session,
             polling=Polling(first=0.05, factor=1.5, ceiling=1),
             instance_types={"local": "ml.c5.xlarge", "local_gpu": "ml.p3.2xlarge"},
+            unusable=_unusable,
             default_role="arn:aws:iam::000000000000:role/SageMakerRole",
         )
     ]
+
+
+def _unusable(instance_type: str) -> str | None:
+    from sm_local.gpu import DEVICE, has_gpu
+
+    if instance_type != "local_gpu" or has_gpu():
+        return None
+    return (
+        f"this machine has no NVIDIA GPU that the driver shows ({DEVICE}): 'local' runs on the CPU"
+    )
 
 
 def _boto_session() -> boto3.Session:
