@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 
 from sm_core.container.process import as_init, end_children, end_with_supervisor, leave
+from sm_core.container.requirements import withhold_index
 
 USAGE = "usage: python -m sm_core.container train|serve"
 
@@ -14,8 +16,10 @@ def main(arguments: list[str]) -> int:
     if arguments not in (["train"], ["serve"]):
         sys.stderr.write(f"{USAGE}\n")
         return 2
+    faulthandler.enable()
     as_init()
     end_with_supervisor()
+    withhold_index()
     if arguments == ["train"]:
         from sm_core.container.training import train
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,13 +18,27 @@ from pathlib import Path
 from sm_core.container.code import DEPENDENCIES
 from sm_core.container.errors import RequirementsFailed
 
-__all__ = ["install_package", "install_requirements"]
+__all__ = ["INDEX_VARIABLE", "install_package", "install_requirements", "withhold_index"]
 
 logger = logging.getLogger(__name__)
 
 #: Characters of the installer's output that an error repeats: its end says what is wrong, and the
 #: platform shows 1024 characters of a reason.
 _TAIL = 900
+#: How the platform reaches its package index, which may take a password: a JSON object of
+#: variables for the installer.
+INDEX_VARIABLE = "SMCORE_PACKAGE_INDEX"
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s,]*@")
+_index: dict[str, str] = {}
+
+
+def withhold_index() -> None:
+    """Take the platform's settings of the package index out of the environment.
+
+    Called before anything else runs: from then on the installer sees them, and neither the user's
+    code nor any other process that is started. Variables of the request's own stay where they are.
+    """
+    _index.update(json.loads(os.environ.pop(INDEX_VARIABLE, "{}")))
 
 
 def install_requirements(code_dir: Path, base_dir: Path) -> None:
@@ -58,12 +74,18 @@ def _install(what: Sequence[str], base_dir: Path, name: str) -> None:
     ]
     logger.info("installing %s", name)
     finished = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env={**os.environ, **_index},
     )
-    for line in finished.stdout.splitlines():
+    said = _CREDENTIALS.sub("***@", finished.stdout)
+    for line in said.splitlines():
         logger.info("%s", line)
     if finished.returncode != 0:
-        raise RequirementsFailed(f"cannot install {name}:\n{finished.stdout.strip()[-_TAIL:]}")
+        raise RequirementsFailed(f"cannot install {name}:\n{said.strip()[-_TAIL:]}")
 
 
 def _installed_versions() -> str:
@@ -78,7 +100,8 @@ def _installer(base_dir: Path) -> list[str]:
     """``uv`` where it can be found, which is much faster; ``pip`` otherwise."""
     uv = _find_uv()
     if uv is not None:
-        return [uv, "pip", "install", "--python", sys.executable]
+        options = ["--no-index"] if "UV_NO_INDEX" in _index else []
+        return [uv, "pip", "install", "--python", sys.executable, *options]
     pip = ["-m", "pip"] if importlib.util.find_spec("pip") else [_bootstrapped_pip(base_dir)]
     return [sys.executable, *pip, "install", "--disable-pip-version-check"]
 

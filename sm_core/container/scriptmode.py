@@ -43,7 +43,7 @@ def run_script(environment: TrainingEnvironment) -> None:
     """
     command = _command(environment)
     logger.info("running %s", shlex.join(command))
-    variables = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    variables = {"PYTHONFAULTHANDLER": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
     tail = _Tail()
     with started_child(command, directory=environment.code_dir, environment=variables) as (
         process,

@@ -7,6 +7,7 @@ parent has gone.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
@@ -104,5 +105,6 @@ def _end_with_parent(control: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()
     inherited = [socket.socket(fileno=int(number)) for number in sys.argv[1:3]]
     leave(run(*inherited))

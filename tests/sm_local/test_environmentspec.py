@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ SPEC = EnvironmentSpec(
 
 def test_round_trip() -> None:
     again = EnvironmentSpec.from_json(SPEC.to_json())
-    assert again == SPEC
+    assert again.with_secrets(SPEC.secrets) == SPEC
     assert isinstance(again.container.requirements, tuple)
     assert again.digest == SPEC.digest
 
@@ -58,6 +59,21 @@ def test_any_text(version: str, requirements: list[str], environment: dict[str, 
 def test_passwords_are_not_shown() -> None:
     assert "hush" not in repr(SPEC)
     assert "index.example" in repr(SPEC)
+
+
+def test_passwords_are_apart() -> None:
+    spec = attrs.evolve(
+        SPEC, index={**SPEC.index, "UV_INDEX_A_PASSWORD": "hush", "UV_HTTP_TIMEOUT": "3"}
+    )
+    assert b"hush" not in spec.to_json()
+    assert spec.secrets == {
+        "UV_DEFAULT_INDEX": "https://user:hush@index.example/simple",
+        "UV_INDEX_A_PASSWORD": "hush",
+    }
+    assert EnvironmentSpec.from_json(spec.to_json()).index == {
+        "UV_DEFAULT_INDEX": "https://index.example/simple",
+        "UV_HTTP_TIMEOUT": "3",
+    }
 
 
 @pytest.mark.parametrize(

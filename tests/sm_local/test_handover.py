@@ -15,7 +15,7 @@ import pytest
 from sm_core.containerspec import ContainerSpec, Device
 from sm_core.plugins import client_plugins, hookimpl
 from sm_core.requests import RequestContext
-from sm_local import handover
+from sm_local import gpu
 from sm_local.backend import local_boto_session
 from sm_local.environmentspec import EnvironmentSpec
 from sm_local.home import ENVIRONMENT_TAG, RESERVED_BUCKET, Home
@@ -123,7 +123,7 @@ def test_the_device(
     device = tmp_path / "nvidia0"
     if there:
         device.touch()
-    monkeypatch.setattr(handover, "_GPU", device)
+    monkeypatch.setattr(gpu, "DEVICE", device)
     asked: list[Device] = []
 
     class Listener:
@@ -162,3 +162,29 @@ def test_sent_once(service_home: Home) -> None:
     assert len(first) == 3
     assert tags(sm_request(context(sending=True), TRAINING))[ENVIRONMENT_TAG] == digest
     assert stored() == first
+
+
+@pytest.mark.integ
+def test_passwords_of_the_index_are_apart(
+    service_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://ann:hush1@index.example/simple")
+    monkeypatch.setenv("UV_INDEX_MINE_PASSWORD", "hush2")
+    digest = tags(sm_request(context(sending=True), TRAINING))[ENVIRONMENT_TAG]
+    client = local_boto_session(service_home).client("s3")
+
+    def stored(key: str) -> bytes:
+        content: bytes = client.get_object(Bucket=RESERVED_BUCKET, Key=key)["Body"].read()
+        return content
+
+    spec = stored(f"specs/{digest}.json")
+    assert b"https://index.example/simple" in spec
+    assert b"ann" not in spec
+    assert b"hush" not in spec
+    assert b"hush1" in stored(f"secrets/{digest}.json")
+    monkeypatch.setenv("UV_INDEX_MINE_PASSWORD", "hush3")
+    assert tags(sm_request(context(sending=True), TRAINING))[ENVIRONMENT_TAG] == digest
+    assert b"hush3" in stored(f"secrets/{digest}.json")
+    holding = [path for path in service_home.path.rglob("*") if path.is_file()]
+    holding = [path for path in holding if b"hush" in path.read_bytes()]
+    assert [path.stat().st_mode & 0o777 for path in holding] == [0o600]

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from sm_core.errors import LocalServiceError
-from sm_local.indexes import index_settings, mask, pip_config_files, without_transport
+from sm_local.indexes import (
+    credentials,
+    index_settings,
+    mask,
+    pip_config_files,
+    without_credentials,
+    without_transport,
+)
 
 
 def config(tmp_path: Path, text: str, name: str = "pip.conf") -> Path:
@@ -183,6 +190,24 @@ def test_what_decides_the_content() -> None:
         "UV_INDEX_STRATEGY": "unsafe-best-match",
     }
     assert without_transport(settings) == {
-        "UV_DEFAULT_INDEX": "https://***@a.example/simple",
+        "UV_DEFAULT_INDEX": "https://a.example/simple",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
+
+
+def test_credentials() -> None:
+    public = {"UV_HTTP_TIMEOUT": "3", "UV_FIND_LINKS": "file:///a@b", "NO_PROXY": "a@b"}
+    secret = {
+        "UV_INDEX": "mine=https://ann:hush@a.example/simple https://tok@b.example",
+        "UV_INDEX_MINE_USERNAME": "ann",
+        "UV_INDEX_MINE_PASSWORD": "hush",
+        "HTTPS_PROXY": "ann:hush@proxy.example:3128",
+        "http_proxy": "http://ann:hush@proxy.example:3128",
+    }
+    assert credentials(public | secret) == secret
+    assert without_credentials(public | secret) == {
+        **public,
+        "UV_INDEX": "mine=https://a.example/simple https://b.example",
+        "HTTPS_PROXY": "proxy.example:3128",
+        "http_proxy": "http://proxy.example:3128",
     }

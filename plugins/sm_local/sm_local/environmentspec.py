@@ -17,7 +17,7 @@ import cattrs
 
 from sm_core.containerspec import ContainerSpec
 from sm_core.errors import LocalServiceError
-from sm_local.indexes import is_index_variable, mask
+from sm_local.indexes import credentials, is_index_variable, without_credentials
 
 __all__ = ["EnvironmentFailed", "EnvironmentSpec", "Wheel"]
 
@@ -60,7 +60,7 @@ def _is_index(instance: object, attribute: object, value: Mapping[str, str]) -> 
 
 
 def _repr_index(index: Mapping[str, str]) -> str:
-    return repr({name: mask(value) for name, value in index.items()})
+    return repr(without_credentials(index))
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +71,7 @@ class EnvironmentSpec:
         container: the plugin's description of the container.
         wheels: the code installed beside the client, installed without dependencies.
         index: how the client reaches its package index, as variables for ``uv``; may hold
-            passwords, so ``repr`` masks them.
+            passwords, which neither ``repr`` nor `to_json` shows: see `secrets`.
     """
 
     container: ContainerSpec
@@ -79,8 +79,8 @@ class EnvironmentSpec:
     index: Mapping[str, str] = attrs.field(factory=dict, repr=_repr_index, validator=_is_index)
 
     def to_json(self) -> bytes:
-        """Return the canonical JSON: equal specifications have equal bytes."""
-        document = attrs.asdict(self)
+        """Return the canonical JSON, without `secrets`: equal specifications have equal bytes."""
+        document = attrs.asdict(attrs.evolve(self, index=without_credentials(self.index)))
         return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
@@ -100,6 +100,15 @@ class EnvironmentSpec:
         except cattrs.BaseValidationError as error:
             mistakes = "; ".join(cattrs.transform_error(error, format_exception=_describe))
             raise LocalServiceError(f"not an environment specification: {mistakes}") from error
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Those of the index settings that hold user names or passwords."""
+        return credentials(self.index)
+
+    def with_secrets(self, secrets: Mapping[str, str]) -> EnvironmentSpec:
+        """Return the specification with what `to_json` left out of it."""
+        return attrs.evolve(self, index={**self.index, **secrets})
 
     @property
     def digest(self) -> str:

@@ -7,16 +7,17 @@ addressed by content, and a tag of the request names them.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sm_core.containerspec import ContainerSpec, Device
 from sm_core.plugins import client_plugins
 from sm_local.environments import index_settings
 from sm_local.environmentspec import EnvironmentSpec, Wheel
+from sm_local.gpu import has_gpu
 from sm_local.home import ENVIRONMENT_TAG, RESERVED_BUCKET, Home
 from sm_local.wheels import WheelFile, installed_wheel
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from sm_core.requests import RequestContext
 
 __all__ = ["environment_of", "hand_over"]
-
-#: Where the NVIDIA driver shows the first GPU.
-_GPU: Final = Path("/dev/nvidia0")
 
 
 def hand_over(context: RequestContext, request: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -97,12 +95,16 @@ def _image(operation: str, request: Mapping[str, Any]) -> str | None:
 def _device(image: str) -> Device:
     """GPU only where the image is for one and this machine has one."""
     tag = image.rpartition("/")[2].partition(":")[2]
-    return "gpu" if "gpu" in tag.split("-") and _GPU.exists() else "cpu"
+    return "gpu" if "gpu" in tag.split("-") and has_gpu() else "cpu"
 
 
 def _upload(home: Home, spec: EnvironmentSpec, wheels: list[WheelFile]) -> None:
     """Put what is missing; the specification last, so that its presence vouches for the wheels."""
     client = _s3(home, os.getpid())
+    if spec.secrets:
+        # Each time: a password changes without the environment's becoming another one.
+        secrets = json.dumps(spec.secrets).encode()
+        client.put_object(Bucket=RESERVED_BUCKET, Key=f"secrets/{spec.digest}.json", Body=secrets)
     key = f"specs/{spec.digest}.json"
     if _exists(client, key):
         return

@@ -19,7 +19,36 @@ from pathlib import Path
 
 from sm_core.errors import LocalServiceError
 
-__all__ = ["index_settings", "is_index_variable", "mask", "pip_config_files", "without_transport"]
+__all__ = [
+    "PIP_VARIABLES",
+    "credentials",
+    "index_settings",
+    "is_index_variable",
+    "mask",
+    "pip_config_files",
+    "without_credentials",
+    "without_transport",
+]
+
+#: The variables of pip's that `index_settings` translates.
+PIP_VARIABLES = frozenset(
+    f"PIP_{name}"
+    for name in (
+        "CERT",
+        "CLIENT_CERT",
+        "CONFIG_FILE",
+        "DEFAULT_TIMEOUT",
+        "EXTRA_INDEX_URL",
+        "FIND_LINKS",
+        "INDEX_URL",
+        "KEYRING_PROVIDER",
+        "NO_INDEX",
+        "PROXY",
+        "RETRIES",
+        "TIMEOUT",
+        "TRUSTED_HOST",
+    )
+)
 
 #: What decides where packages come from: one of these, and pip's indexes are not looked at.
 _SOURCES = {
@@ -38,6 +67,9 @@ _TRANSPORT = re.compile(
     r"|(ALL|HTTPS?|NO)_PROXY|(all|https?|no)_proxy"
 )
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s,]*@")
+_LOGIN = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
+#: Variables whose value may be a URL without its scheme.
+_PROXY = re.compile(r"(all|https?)_proxy", re.IGNORECASE)
 
 
 def mask(text: str) -> str:
@@ -52,7 +84,32 @@ def is_index_variable(name: str) -> bool:
 
 def without_transport(settings: Mapping[str, str]) -> dict[str, str]:
     """Return what of the settings decides what gets installed: no proxies, no passwords."""
-    return {name: mask(value) for name, value in settings.items() if not _TRANSPORT.fullmatch(name)}
+    return {
+        name: value
+        for name, value in without_credentials(settings).items()
+        if not _TRANSPORT.fullmatch(name)
+    }
+
+
+def without_credentials(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings without user names and passwords, in variables and in URLs."""
+    return {
+        name: _without_login(name, value)
+        for name, value in settings.items()
+        if not _LOGIN.fullmatch(name)
+    }
+
+
+def credentials(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the settings, whole, that hold user names or passwords."""
+    public = without_credentials(settings)
+    return {name: value for name, value in settings.items() if public.get(name) != value}
+
+
+def _without_login(name: str, value: str) -> str:
+    if _PROXY.fullmatch(name) and "://" not in value:
+        return value.rpartition("@")[2]
+    return _CREDENTIALS.sub("", value)
 
 
 def index_settings(

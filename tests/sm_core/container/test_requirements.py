@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import sysconfig
 import venv
 import zipfile
@@ -124,3 +125,58 @@ def test_the_installer_s_own_error_is_the_reason(
     assert ended.failure.startswith("cannot install requirements.txt:\n")
     assert reason in ended.failure
     assert "not reached" not in ended.log
+
+
+SECRETS = {
+    "UV_DEFAULT_INDEX": "http://ann:hush1@127.0.0.1:9/simple",
+    "UV_INDEX_MINE_USERNAME": "hush2",
+    "UV_INDEX_MINE_PASSWORD": "hush3",
+}
+LOOKING = """
+import os, subprocess, sys
+children = subprocess.check_output([sys.executable, "-c", "import os; print(dict(os.environ))"])
+seen = str(dict(os.environ)) + children.decode()
+assert "hush" not in seen and "SMCORE_PACKAGE_INDEX" not in seen, "the password is there"
+assert os.environ["UV_INDEX_URL"] == "https://mine.example"
+import tiny_dependency
+"""
+
+
+def withheld(wheels: Path) -> dict[str, str]:
+    """The platform's own index, which takes a password, beside a setting of the request's."""
+    own = {**SECRETS, **index(wheels)}
+    return {"SMCORE_PACKAGE_INDEX": json.dumps(own), "UV_INDEX_URL": "https://mine.example"}
+
+
+def test_a_script_does_not_see_the_index_s_password(tmp_path: Path, wheels: Path) -> None:
+    container = Container(tmp_path)
+    container.write_code({"requirements.txt": "tiny-dependency\n", "train.py": LOOKING})
+    ended = container.train(
+        hyperparameters={"sagemaker_program": "train.py"}, variables=withheld(wheels)
+    )
+    assert ended.exit_code == 0, ended.log
+    assert "hush" not in ended.log
+
+
+def test_a_model_does_not_see_the_index_s_password(tmp_path: Path, wheels: Path) -> None:
+    container = Container(tmp_path)
+    script = LOOKING + "def model_fn(model_dir): exec(LOOKING)\ndef transform_fn(*_): return seen\n"
+    script = f"LOOKING = {LOOKING!r}\n{script}"
+    container.write_code({"requirements.txt": "tiny-dependency\n", "serve.py": script})
+    variables = {"SAGEMAKER_PROGRAM": "serve.py", **withheld(wheels)}
+    with container.serve(variables=variables) as server:
+        answer = server.invoke(b"", content_type="x/y")
+    assert answer.status == 200
+    assert b"hush" not in answer.body
+
+
+def test_a_failing_installer_does_not_show_it(tmp_path: Path) -> None:
+    container = Container(tmp_path)
+    container.write_code({"requirements.txt": "tiny-dependency\n", "train.py": ""})
+    ended = container.train(
+        hyperparameters={"sagemaker_program": "train.py"},
+        variables={"SMCORE_PACKAGE_INDEX": json.dumps({**SECRETS, "UV_HTTP_RETRIES": "0"})},
+    )
+    assert ended.failure is not None
+    assert "127.0.0.1:9" in ended.failure
+    assert "hush" not in ended.failure + ended.log

@@ -30,7 +30,9 @@ def variables(context: Context, **requested: str) -> dict[str, str]:
     return container_environment(
         context,
         Container(
-            folder=Path("/environment"), spec=spec, index={"UV_INDEX_URL": "https://index.example"}
+            folder=Path("/environment"),
+            spec=spec,
+            index={"UV_INDEX_URL": "https://index.example", "SSL_CERT_FILE": "/cert.pem"},
         ),
         base=Path("/base"),
         credentials=PAIR,
@@ -72,7 +74,8 @@ def test_only_what_is_listed_comes_from_the_service(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "PYTHONUNBUFFERED": "1",
         "UV": uv.find_uv_bin(),
-        "UV_INDEX_URL": "https://index.example",
+        "SSL_CERT_FILE": "/cert.pem",
+        "SMCORE_PACKAGE_INDEX": '{"UV_INDEX_URL": "https://index.example"}',
         "FROM_SPEC": "1",
         "BOTH": "spec",
         "TRAINING_JOB_NAME": "job",
@@ -87,3 +90,10 @@ def test_the_request_wins_where_it_may(context: Context) -> None:
     )
     assert (seen["BOTH"], seen["AWS_REGION"], seen["MINE"]) == ("request", "eu-west-1", "1")
     assert seen["SAGEMAKER_BASE_DIR"] == "/base"
+
+
+def test_the_request_s_own_index_stays_its_own(context: Context) -> None:
+    seen = variables(context, UV_INDEX_URL="https://mine.example", SSL_CERT_FILE="/mine.pem")
+    assert seen["UV_INDEX_URL"] == "https://mine.example"
+    assert seen["SSL_CERT_FILE"] == "/mine.pem"
+    assert "SMCORE_PACKAGE_INDEX" not in seen

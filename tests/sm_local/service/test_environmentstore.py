@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,32 @@ def test_what_was_deleted_meanwhile(context: Context) -> None:
     digest = hand_over(context, EnvironmentSpec(container=PLAIN, wheels=(wheel,)))
     with pytest.raises(LocalServiceError, match=r"the wheel x-1-py3-none-any\.whl was never"):
         environments.ensure(digest, print)
+
+
+def test_passwords_stay_while_they_are_needed(context: Context) -> None:
+    specs = [
+        EnvironmentSpec(container=PLAIN, index={"UV_DEFAULT_INDEX": f"https://me:hush@{host}"})
+        for host in ("a.example", "b.example")
+    ]
+    for spec in specs:
+        key = f"secrets/{hand_over(context, spec)}.json"
+        context.objects.put_bytes(RESERVED_BUCKET, key, json.dumps(spec.secrets).encode())
+    environments = Environments(context)
+    environments.forget_secrets(lambda: [specs[0].digest])
+    left = [info.key for info in context.objects.list(RESERVED_BUCKET, "secrets/")]
+    assert left == [f"secrets/{specs[0].digest}.json"]
+
+
+@pytest.mark.integ
+def test_a_container_knows_the_index_s_passwords(context: Context) -> None:
+    spec = EnvironmentSpec(
+        container=PLAIN, index={"UV_DEFAULT_INDEX": "https://me:hush@index.example"}
+    )
+    key = f"secrets/{hand_over(context, spec)}.json"
+    context.objects.put_bytes(RESERVED_BUCKET, key, json.dumps(spec.secrets).encode())
+    container = Environments(context).ensure(spec.digest, print)
+    assert container.index == spec.index
+    assert "hush" not in repr(container)
 
 
 @pytest.mark.integ

@@ -219,14 +219,17 @@ def create_app(home: Home, *, port: int) -> Application:
         LocalServiceError: the state is not to be used.
     """
     from sm_local.service.endpoints import Endpoints as EndpointLives
+    from sm_local.service.environmentstore import Environments
     from sm_local.service.logs import Logs
     from sm_local.service.runtime import Runtime
     from sm_local.service.sagemaker import SageMaker
     from sm_local.service.training import Training
 
     context = Context.open(home, port=port)
-    jobs = Training(context)
-    endpoints = EndpointLives(context)
+    environments = Environments(context)
+    jobs = Training(context, environments=environments)
+    endpoints = EndpointLives(context, environments=environments)
+    environments.forget_secrets(lambda: jobs.environments() | endpoints.environments())
     control_plane = JsonService("sagemaker", SageMaker(context, jobs, endpoints).operations)
     services: dict[str, Service] = {
         **storage_services(context),

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from sm_local.home import RESERVED_BUCKET
 from sm_local.service.context import Context
 from sm_local.service.errors import ServiceError
 
@@ -120,10 +121,16 @@ def s3_location(uri: str, member: str) -> S3Location:
     Args:
         uri: ``s3://bucket/key``.
         member: of the request, for the error.
+
+    Raises:
+        ServiceError: it is none, or in the bucket that clients and service hand things over in.
     """
     found = _S3_URI.fullmatch(uri)
     if found is None:
         raise invalid(f"{member} {uri!r} is not an S3 URI that the local service knows: s3://…")
+    if found[1] == RESERVED_BUCKET:
+        # What the service itself reads and writes for a request, whoever sent it.
+        raise invalid(f"{member}: the bucket {RESERVED_BUCKET} is reserved")
     return S3Location(found[1], found[2])
 
 

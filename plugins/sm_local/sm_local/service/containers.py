@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +13,16 @@ from sm_local.home import Credentials
 from sm_local.service.context import Context
 from sm_local.service.environmentstore import Container
 
-__all__ = ["SOCKET_VARIABLE", "container_environment"]
+__all__ = ["INDEX_VARIABLE", "SOCKET_VARIABLE", "container_environment"]
 
 #: Variables of the service that reach a container; everything else stays outside.
-_PASSED_ON = ("LANG", "TZ", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_PASSED_ON = ("LANG", "TZ", "HOME", "TMPDIR", *_CERTIFICATES)
 _PASSED_ON_PREFIX = "LC_"
 #: Tells a model server to listen on a Unix socket, and where.
 SOCKET_VARIABLE = "SMCORE_SERVER_SOCKET"
+#: How the toolkit reaches the package index: a JSON object of variables for ``uv``.
+INDEX_VARIABLE = "SMCORE_PACKAGE_INDEX"
 
 
 def container_environment(
@@ -44,10 +48,14 @@ def container_environment(
     """
     variables = _of_this_machine(container)
     variables.update(_aws(context, credentials))
-    variables.update(container.index)
+    index = dict(container.index)
+    variables.update({name: index.pop(name) for name in _CERTIFICATES if name in index})
     variables.update(container.spec.environment)
     variables.update(platform)
     variables.update(requested)
+    if withheld := {name: value for name, value in index.items() if name not in variables}:
+        # For the toolkit alone, which keeps it from the user's code: there may be passwords in it.
+        variables[INDEX_VARIABLE] = json.dumps(withheld)
     variables["SAGEMAKER_BASE_DIR"] = str(base)
     if socket is not None:
         variables[SOCKET_VARIABLE] = str(socket)

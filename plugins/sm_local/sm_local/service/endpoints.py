@@ -129,6 +129,12 @@ class Endpoints:
             name for name, keeper in self._keepers.items() if keeper.endpoint.status != "Failed"
         ]
 
+    def environments(self) -> set[str]:
+        """Digests of the environments of all models, and of all endpoints' models. Blocks."""
+        models = {model.environment for model in self._models.read_all()}
+        endpoints = self._store.read_all()
+        return models | {each.environment for one in endpoints for each in one.variants}
+
     async def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """CreateEndpoint."""
         check_endpoint_request(request)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import attrs
@@ -82,7 +83,7 @@ class Environments:
         path = objects.path(RESERVED_BUCKET, _spec_key(digest))
         if path is None:
             raise LocalServiceError(f"the environment specification {digest} was deleted")
-        spec = EnvironmentSpec.from_json(path.read_bytes())
+        spec = EnvironmentSpec.from_json(path.read_bytes()).with_secrets(self._secrets(digest))
         with tempfile.TemporaryDirectory(prefix="sm-wheels-") as scratch:
             wheels: dict[str, Path] = {}
             for wheel in spec.wheels:
@@ -93,6 +94,30 @@ class Environments:
                 objects.copy_out(RESERVED_BUCKET, key, wheels[wheel.sha256])
             folder = ensure_environment(self._context.home.path, spec, wheels, log)
         return Container(folder=folder, spec=spec.container, index=spec.index)
+
+    def forget_secrets(self, needed: Callable[[], Collection[str]]) -> None:
+        """Delete the passwords of package indexes that nothing needs any more.
+
+        Args:
+            needed: the digests of the environments that may still be built or added to; asked
+                for only if there are passwords.
+        """
+        objects = self._context.objects
+        stored = [info.key for info in objects.list(RESERVED_BUCKET, _SECRETS)]
+        kept = {_secrets_key(digest) for digest in needed()} if stored else set()
+        for key in stored:
+            if key not in kept:
+                objects.delete(RESERVED_BUCKET, key)
+
+    def _secrets(self, digest: str) -> dict[str, str]:
+        """What the specification leaves out: the client hands it over beside it, if it has any."""
+        objects = self._context.objects
+        if objects.info(RESERVED_BUCKET, _secrets_key(digest)) is None:
+            return {}
+        _, file = objects.open(RESERVED_BUCKET, _secrets_key(digest))
+        with file:
+            secrets: dict[str, str] = json.load(file)
+        return secrets
 
     def _own(self, image: str) -> str:
         """Ask the service's own plugins about `image`, and keep what they need like a client."""
@@ -119,9 +144,19 @@ class Environments:
             key = _wheel_key(file.sha256, file.filename)
             if objects.info(RESERVED_BUCKET, key) is None:
                 objects.put_file(RESERVED_BUCKET, key, file.path)
+        if spec.secrets:
+            body = json.dumps(spec.secrets).encode()
+            objects.put_bytes(RESERVED_BUCKET, _secrets_key(spec.digest), body)
         if objects.info(RESERVED_BUCKET, _spec_key(spec.digest)) is None:
             objects.put_bytes(RESERVED_BUCKET, _spec_key(spec.digest), spec.to_json())
         return spec.digest
+
+
+_SECRETS = "secrets/"
+
+
+def _secrets_key(digest: str) -> str:
+    return f"{_SECRETS}{digest}.json"
 
 
 def _spec_key(digest: str) -> str:

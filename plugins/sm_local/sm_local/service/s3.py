@@ -36,7 +36,6 @@ _CODES = {
     "RequestEntityTooLargeException": "EntityTooLarge",
     "RequestExpired": "RequestTimeTooSkewed",
 }
-_READING = frozenset({"GET", "HEAD"})
 
 
 @attrs.frozen(kw_only=True)
@@ -92,8 +91,8 @@ class S3:
         bucket, _, key = request.path[1:].partition("/")
         level = 0 if not bucket else 1 if not key else 2
         operation = self._operation(routes, request, level)
-        if bucket == RESERVED_BUCKET and request.method not in _READING and not caller.is_user:
-            raise access_denied(f"only the user may write to the bucket {RESERVED_BUCKET}")
+        if bucket == RESERVED_BUCKET and not caller.is_user:
+            raise access_denied(f"only the user may use the bucket {RESERVED_BUCKET}")
         if request.headers.get("content-encoding", "").startswith("aws-chunked"):
             raise not_implemented("bodies in chunks (aws-chunked)")
         members = await read_input(model, operation, request, {"Bucket": bucket, "Key": key})

@@ -95,6 +95,10 @@ class Training:
         """Names of the jobs that have not ended, the waiting ones included."""
         return [*self._runs, *(job.name for job in self._queue)]
 
+    def environments(self) -> set[str]:
+        """Digests of the environments of the jobs that have not ended. Blocks."""
+        return {job.environment for job in self._store.read_all() if not job.ended}
+
     async def create(self, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         """CreateTrainingJob."""
         checked = check_training_request(request)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sm_local.home import RESERVED_BUCKET
 from sm_local.service.artifacts import model_uri, output_location
 from sm_local.service.channels import channel_location
 from sm_local.service.checks import ANY, EachOf, OneOf, invalid, refuse_unsupported, required
@@ -65,9 +64,7 @@ def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:
         "ResourceConfig.InstanceType",
         "ResourceConfig.InstanceCount",
     )
-    output = output_location(request["OutputDataConfig"]["S3OutputPath"], "job")
-    if output.bucket == RESERVED_BUCKET:
-        raise invalid(f"OutputDataConfig.S3OutputPath: the bucket {RESERVED_BUCKET} is reserved")
+    output_location(request["OutputDataConfig"]["S3OutputPath"], "job")
     channels = request.get("InputDataConfig", ())
     for channel in channels:
         required(channel, "DataSource.S3DataSource")
