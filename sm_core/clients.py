@@ -16,7 +16,7 @@ from sm_core.backends import Backend
 from sm_core.errors import ConfigurationError, RequestError
 from sm_core.requests import shape_request
 
-__all__ = ["Clients", "translated_errors"]
+__all__ = ["Clients", "is_passing", "translated_errors"]
 
 #: What only a change of the AWS configuration helps against.
 _UNCONFIGURED = (
@@ -35,6 +35,18 @@ _UNCONFIGURED = (
     aws.SSOError,
     aws.TokenRetrievalError,
     aws.UnknownCredentialError,
+)
+#: Codes of services that are asked too often.
+_THROTTLED = frozenset(
+    {
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "Throttling",
+        "ThrottledException",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
 )
 WAYS_OUT = (
     "Configure AWS (`aws configure`, AWS_PROFILE, AWS_DEFAULT_REGION, or a boto_session of your "
@@ -135,6 +147,16 @@ def translated_errors(subject: str = "") -> Iterator[None]:
         raise ConfigurationError(str(error)) from error
     except (aws.BotoCoreError, Boto3Error) as error:
         raise RequestError(f"{subject}: {error}" if subject else str(error)) from error
+
+
+def is_passing(error: RequestError) -> bool:
+    """Whether the same call may well succeed later: throttled, HTTP 5xx, or no connection."""
+    cause = error.__cause__
+    if isinstance(cause, aws.ClientError):
+        response: Mapping[str, Any] = cause.response
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error.code in _THROTTLED or status >= 500
+    return isinstance(cause, (aws.ConnectionError, aws.HTTPClientError))
 
 
 def _refusal(error: aws.ClientError, subject: str) -> RequestError:

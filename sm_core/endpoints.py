@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sm_core.clients import translated_errors
 from sm_core.errors import EndpointFailed, RequestError
-from sm_core.jobs import TAIL, intervals
+from sm_core.jobs import TAIL
 from sm_core.logs import ENDPOINT_GROUP, LogTail, WaitView
 from sm_core.requests import (
     EndpointConfigRequest,
@@ -19,6 +19,7 @@ from sm_core.requests import (
     framework_of_calls,
     to_aws,
 )
+from sm_core.waiting import intervals, patiently
 
 if TYPE_CHECKING:
     from sm_core.session import Session
@@ -60,17 +61,9 @@ class Endpoint:
         Raises:
             EndpointFailed: it ended in any other status.
         """
-        pauses = intervals(self._session.backend.polling)
         with WaitView(f"endpoint {self.name}") as view:
-            status = ""
-            while True:
-                description = self.describe()
-                if description["EndpointStatus"] != status:
-                    status = description["EndpointStatus"]
-                    view.step(f"Endpoint {self.name}: {status}")
-                if status not in MOVING:
-                    break
-                time.sleep(next(pauses))
+            description = self._settled(view)
+        status = description["EndpointStatus"]
         if status != "InService":
             raise EndpointFailed(
                 self.name,
@@ -79,10 +72,26 @@ class Endpoint:
             )
         return description
 
+    def _settled(self, view: WaitView) -> Mapping[str, Any]:
+        """The description, once nothing is under way; shows statuses meanwhile."""
+        polling = self._session.backend.polling
+        status = ""
+        for pause in intervals(polling):
+            description = patiently(self.describe, polling=polling, say=view.step)
+            if description["EndpointStatus"] != status:
+                status = description["EndpointStatus"]
+                view.step(f"Endpoint {self.name}: {status}")
+            if status not in MOVING:
+                return description
+            time.sleep(pause)
+        raise AssertionError("intervals never end")
+
     def delete(self) -> None:
         """Delete the endpoint, its configuration and the models that the configuration names.
 
-        All are tried, whatever becomes of one; what is gone already is no error.
+        An endpoint that is still coming up cannot be deleted, and is waited for. While there is an
+        endpoint its configuration and models are left alone; of these all are tried, whatever
+        becomes of one. What is gone already is no error.
 
         Raises:
             RequestError: the first refusal.
@@ -94,9 +103,9 @@ class Endpoint:
         config = _if_there(client.describe_endpoint_config, EndpointConfigName=config_name) or {}
         variants = config.get("ProductionVariants", ())
         models = dict.fromkeys(v["ModelName"] for v in variants if "ModelName" in v)
+        self.delete_alone()
         refused: RequestError | None = None
         for delete, names in (
-            (client.delete_endpoint, {"EndpointName": self.name}),
             (client.delete_endpoint_config, {"EndpointConfigName": config_name}),
             *((client.delete_model, {"ModelName": model}) for model in models),
         ):
@@ -107,10 +116,55 @@ class Endpoint:
         if refused is not None:
             raise refused
 
+    def delete_alone(self) -> None:
+        """Delete the endpoint, neither its configuration nor its models.
+
+        While it cannot be deleted because something is under way, wait.
+
+        Raises:
+            RequestError: it was refused for another reason.
+        """
+        delete = self._session.sagemaker_client.delete_endpoint
+        try:
+            _if_there(delete, EndpointName=self.name)
+        except RequestError as error:
+            if not _is_in_progress(error):
+                raise
+            if self._until_deletable():
+                _if_there(delete, EndpointName=self.name)
+
+    def _until_deletable(self) -> bool:
+        """Wait until nothing is under way; False if the endpoint goes, or is gone, by itself."""
+        with WaitView(f"endpoint {self.name}") as view:
+            view.step(
+                f"Endpoint {self.name} can be deleted only when what is under way has ended; "
+                "waiting for that. Ctrl-C gives up"
+            )
+            try:
+                return bool(self._settled(view)["EndpointStatus"] != "Deleting")
+            except RequestError as error:
+                if _is_gone(error):
+                    return False
+                raise
+            except KeyboardInterrupt:
+                view.notice(
+                    f"Endpoint {self.name} is NOT deleted and goes on. To delete it later: "
+                    f"sm_core.Predictor({self.name!r}, session).delete()"
+                )
+                raise
+
+    def delete_new(self) -> None:
+        """Delete the endpoint alone if it is just being created."""
+        description = _if_there(
+            self._session.sagemaker_client.describe_endpoint, EndpointName=self.name
+        )
+        if description is not None and description["EndpointStatus"] == "Creating":
+            self.delete_alone()
+
     def _log_tail(self) -> list[str]:
         log = LogTail(self._session.client("logs"), f"{ENDPOINT_GROUP}{self.name}")
         try:
-            return [line.text for line in log.new_lines()][-TAIL:]
+            return [line.text for line in log.last_lines(TAIL)]
         except RequestError as error:
             # The endpoint's own failure is what is being raised.
             logger.warning("log lines of endpoint %s cannot be read: %s", self.name, error)
@@ -141,41 +195,53 @@ def deploy(
     client = session.sagemaker_client
     name = config.endpoint_config_name
     endpoint = Endpoint(name, session)
-    created: list[partial[Any]] = []
+    request = EndpointRequest(endpoint_name=name, endpoint_config_name=name, tags=config.tags)
+    undo: list[tuple[str, Callable[[], Any]]] = []
     try:
         with framework_of_calls(framework), translated_errors():
             client.create_model(**to_aws(model))
-            created.append(partial(client.delete_model, ModelName=model.model_name))
+            delete_model = partial(_if_there, client.delete_model, ModelName=model.model_name)
+            undo.append((f"Model {model.model_name}", delete_model))
             client.create_endpoint_config(**to_aws(config))
-            created.append(partial(client.delete_endpoint_config, EndpointConfigName=name))
-            request = EndpointRequest(
-                endpoint_name=name, endpoint_config_name=name, tags=config.tags
-            )
-            client.create_endpoint(**to_aws(request))
-            created.append(partial(client.delete_endpoint, EndpointName=name))
-            if wait:
-                endpoint.wait()
+            delete = partial(_if_there, client.delete_endpoint_config, EndpointConfigName=name)
+            undo.append((f"EndpointConfig {name}", delete))
+            # An interrupted call may have reached the service.
+            undo.append((f"Endpoint {name}", endpoint.delete_new))
+            try:
+                client.create_endpoint(**to_aws(request))
+            except Exception:
+                undo.pop()
+                raise
+            undo[-1] = (f"Endpoint {name}", endpoint.delete_alone)
+        if wait:
+            endpoint.wait()
     except BaseException:
-        _take_back(created, endpoint)
+        _take_back(undo, endpoint)
         raise
     return endpoint
 
 
-def _take_back(created: Sequence[partial[Any]], endpoint: Endpoint) -> None:
-    """Delete what a failed deployment created; say so where that fails, and raise nothing."""
-    for delete in reversed(created):
-        ((kind, name),) = delete.keywords.items()
-        what = f"{kind.removesuffix('Name')} {name}"
+def _take_back(undo: Sequence[tuple[str, Callable[[], Any]]], endpoint: Endpoint) -> None:
+    """Delete what a failed deployment created; say so where that fails, and keep its error."""
+    for what, delete in reversed(undo):
         try:
             delete()
             logger.info("deployment failed: deleted %s", what)
         except Exception as error:  # noqa: BLE001 - the deployment's own error is the one to raise
             logger.warning("deployment failed, and %s could not be deleted: %s", what, error)
-            if kind == "EndpointName":
-                # With its configuration and model it can still be deleted as a whole; AWS refuses
-                # while it is being created.
+            if what == f"Endpoint {endpoint.name}":
+                # With its configuration and model it can still be deleted as a whole.
                 logger.warning("it may cost money; later: Predictor(%r).delete()", endpoint.name)
                 return
+
+
+def _is_in_progress(error: RequestError) -> bool:
+    return error.code == "ValidationException" and "in-progress" in str(error)
+
+
+def _is_gone(error: RequestError) -> bool:
+    codes = ("ValidationException", "ResourceNotFound")
+    return error.code in codes and "ould not find" in str(error)
 
 
 def _if_there(call: Callable[..., Any], **names: str) -> Mapping[str, Any] | None:
@@ -184,9 +250,7 @@ def _if_there(call: Callable[..., Any], **names: str) -> Mapping[str, Any] | Non
         with translated_errors():
             answer: Mapping[str, Any] = call(**names)
     except RequestError as error:
-        if error.code in ("ValidationException", "ResourceNotFound") and "ould not find" in str(
-            error
-        ):
+        if _is_gone(error):
             return None
         raise
     return answer

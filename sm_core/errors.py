@@ -25,6 +25,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from sm_core.text import printable, shortened
+
 __all__ = [
     "CodecError",
     "ConfigurationError",
@@ -40,6 +42,10 @@ __all__ = [
     "UnknownBackendError",
     "UnknownFrameworkError",
 ]
+
+
+#: Characters that the text of an error shows: of the reason, of each log line, of all together.
+_REASON_LIMIT, _LINE_LIMIT, _LIMIT = 4096, 1000, 8192
 
 
 class SMError(Exception):
@@ -100,7 +106,7 @@ class TrainingJobFailed(SMError):
     """A training job ended as ``Failed``.
 
     ``str(error)`` holds the job's name, the failure reason (the script's own exception in it) and
-    the last log lines.
+    the last log lines, long ones cut, 8 KiB in all; the attributes hold them whole.
 
     Attributes:
         job_name: the training job.
@@ -149,7 +155,9 @@ class EndpointFailed(SMError):
         self.endpoint_name = endpoint_name
         self.failure_reason = failure_reason
         self.log_tail = tuple(log_tail)
-        super().__init__(_with_log(f"endpoint {endpoint_name} failed: {failure_reason}", log_tail))
+        # A service may put log lines into the reason, which the tail would repeat.
+        reason = _without_log(failure_reason, log_tail)
+        super().__init__(_with_log(f"endpoint {endpoint_name} failed: {reason}", log_tail))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive the way back from another process."""
@@ -160,6 +168,30 @@ class EndpointFailed(SMError):
 
 
 def _with_log(text: str, log_tail: Sequence[str]) -> str:
-    if not log_tail:
-        return text
-    return "\n".join([text, "last log lines:", *(f"  {line}" for line in log_tail)])
+    """`text` and as many of the last log lines as fit, cut so that all can be read at a glance."""
+    text = shortened(printable(text), _REASON_LIMIT)
+    kept: list[str] = []
+    room = _LIMIT - len(text)
+    for line in reversed(log_tail):
+        shown = f"  {shortened(printable(line), _LINE_LIMIT)}"
+        room -= len(shown) + 1
+        if room < 0:
+            break
+        kept.insert(0, shown)
+    return "\n".join([text, "last log lines:", *kept]) if kept else text
+
+
+def _without_log(reason: str, log_tail: Sequence[str]) -> str:
+    """`reason` without the log lines at its end, and their title, that `log_tail` shows too."""
+    lines = reason.splitlines()
+    shown = set(log_tail)
+    count = len(lines)
+    while count > 1 and lines[count - 1] in shown:
+        count -= 1
+    if count == len(lines):
+        return reason
+    # What remains ends in a title: "It failed. Its last log lines:".
+    sentence, stop, title = lines[count - 1].rpartition(". ")
+    if stop and title.endswith(":"):
+        lines[count - 1] = f"{sentence}."
+    return "\n".join(lines[:count])

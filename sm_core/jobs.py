@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sm_core.backends import Polling
-from sm_core.clients import translated_errors
+from sm_core.clients import is_passing, translated_errors
 from sm_core.errors import RequestError, TrainingJobFailed
-from sm_core.logs import TRAINING_GROUP, LogTail, WaitView
+from sm_core.logs import TRAINING_GROUP, LogLine, LogTail, WaitView
 from sm_core.notices import warn_user
 from sm_core.requests import TrainingJobRequest, to_aws
+from sm_core.waiting import intervals, patiently
 
 if TYPE_CHECKING:
     from sm_core.session import Session
 
-__all__ = ["TrainingJob", "intervals"]
+__all__ = ["TrainingJob"]
 
 #: Statuses from which a job does not move on.
 TERMINAL = ("Completed", "Failed", "Stopped")
@@ -26,12 +27,12 @@ TERMINAL = ("Completed", "Failed", "Stopped")
 TAIL = 20
 
 
-def intervals(polling: Polling) -> Iterator[float]:
-    """Seconds to wait before each further question, growing to the ceiling."""
-    seconds = polling.first
-    while True:
-        yield seconds
-        seconds = min(seconds * polling.factor, polling.ceiling)
+#: How a reason gives the container's exit code. The toolkit writes it on a line of its own, before
+#: anything of the user's; the service itself where the container leaves no reason.
+_EXIT_CODE = re.compile(
+    r"^(?:AlgorithmError: )?ExitCode:? (-?\d+)\b|\AAlgorithmError: , exit code: (-?\d+)\Z",
+    re.MULTILINE,
+)
 
 
 class TrainingJob:
@@ -97,7 +98,7 @@ class TrainingJob:
                     "estimator.latest_training_job.stop()"
                 )
                 raise
-        self._judge(description, lines.tail)
+        self._judge(description, lines.tail())
         return description
 
     def _follow(self, view: WaitView, lines: _Lines, *, logs: bool) -> Mapping[str, Any]:
@@ -105,7 +106,7 @@ class TrainingJob:
         shown: tuple[int, str] = (0, "")
         pauses = intervals(polling)
         while True:
-            description = self.describe()
+            description = patiently(self.describe, polling=polling, say=view.step)
             before = shown
             shown = _show_transitions(description, view, shown)
             fresh = logs and lines.show()
@@ -117,18 +118,18 @@ class TrainingJob:
         if logs or description["TrainingJobStatus"] == "Failed":
             # CloudWatch may deliver the last lines after the job's last status.
             time.sleep(polling.first)
-            lines.show()
+            lines.finish(logs=logs)
         return description
 
     def _judge(self, description: Mapping[str, Any], tail: Sequence[str]) -> None:
         status = description["TrainingJobStatus"]
         reason = description.get("FailureReason", "")
         if status == "Failed":
-            found = re.search(r"exit ?code:? *(-?\d+)", reason, re.IGNORECASE)
+            found = _EXIT_CODE.search(reason)
             raise TrainingJobFailed(
                 self.name,
                 failure_reason=reason or "the service gives no reason",
-                exit_code=int(found[1]) if found else None,
+                exit_code=int(found[1] or found[2]) if found else None,
                 log_tail=tail,
             )
         if status == "Stopped":
@@ -147,10 +148,27 @@ class _Lines:
         self._log = log
         self._view = view
         self._readable = True
-        self.tail: deque[str] = deque(maxlen=TAIL)
+        self._kept: dict[str, deque[LogLine]] = defaultdict(lambda: deque(maxlen=TAIL))
+
+    def tail(self) -> list[str]:
+        """The last lines of all hosts, by time."""
+        kept = [line for lines in self._kept.values() for line in lines]
+        return [line.text for line in sorted(kept, key=attrgetter("timestamp"))][-TAIL:]
 
     def show(self) -> bool:
-        """Show what is new; True if anything is.
+        """Show what is new, or some of it; True if anything is."""
+        return self._take(self._log.pages())
+
+    def finish(self, *, logs: bool) -> None:
+        """Show what is left now that the job has ended; without `logs` only keep the last lines."""
+        rest = self._log.rest(self._view.notice) if logs else self._last_page()
+        self._take(rest, final=True)
+
+    def _last_page(self) -> Iterator[list[LogLine]]:
+        yield self._log.last_lines(TAIL)
+
+    def _take(self, pages: Iterable[list[LogLine]], *, final: bool = False) -> bool:
+        """Show and keep lines; True if there are any.
 
         Where logs may not be read, say so once: the job's outcome matters more than its lines.
         """
@@ -158,11 +176,15 @@ class _Lines:
         if not self._readable:
             return fresh
         try:
-            for line in self._log.new_lines():
-                self._view.line(line)
-                self.tail.append(line.text)
+            for lines in pages:
+                self._view.lines(lines)
+                for line in lines:
+                    self._kept[line.source].append(line)
                 fresh = True
         except RequestError as error:
+            if is_passing(error) and not final:
+                # The next time they may be readable.
+                return fresh
             self._readable = False
             self._view.notice(f"The job's log lines cannot be read: {error}")
         return fresh

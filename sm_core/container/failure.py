@@ -23,15 +23,17 @@ _LAST_LINES = 5
 _LINES_AFTER = 10
 
 
-def exception_reason(error: BaseException, code_dir: Path) -> str:
+def exception_reason(error: BaseException, code_dir: Path, *, exit_code: int) -> str:
     """What an exception in the user's function says to the platform.
 
-    It begins as the first generation of framework containers began it; then type, message and the
-    last frames of the user's own code. An error of the toolkit's own speaks for itself.
+    It begins as the first generation of framework containers began it; then the container's exit
+    code on a line of its own, as a script's reason has it, before anything that the user wrote;
+    then type, message and the last frames of the user's own code. An error of the toolkit's own
+    speaks for itself.
     """
     if isinstance(error, SMError):
         return str(error)
-    lines = [f"uncaught exception during training: {_headline(error)}"]
+    lines = ["uncaught exception during training:", f"ExitCode {exit_code}", _headline(error)]
     for frame in user_frames(error.__traceback__, code_dir)[-_FRAMES:]:
         lines.append(
             f'  File "{_relative(frame.filename, code_dir)}", line {frame.lineno}, in {frame.name}'

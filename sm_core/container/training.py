@@ -67,8 +67,10 @@ def _report(error: BaseException, environment: TrainingEnvironment | None) -> in
         logger.error("%s", error)
     else:
         log_exception(error, environment.code_dir, text="training failed")
-    write_failure(exception_reason(error, environment.code_dir), environment.output_dir)
-    return _exit_code(error)
+    exit_code = _exit_code(error)
+    reason = exception_reason(error, environment.code_dir, exit_code=exit_code)
+    write_failure(reason, environment.output_dir)
+    return exit_code
 
 
 def _exit_code(error: BaseException) -> int:

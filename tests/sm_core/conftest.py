@@ -267,18 +267,38 @@ def left_over(session: Session) -> Callable[[], list[str]]:
 
 @pytest.fixture
 def endpoint_status(session: Session) -> Callable[..., None]:
-    """Set what DescribeEndpoint says of the status, one answer after the other."""
+    """Set what DescribeEndpoint says of the status, one answer after the other.
+
+    As on AWS the endpoint cannot be deleted while something is under way.
+    """
+
+    class Refused:
+        status_code = 400
 
     def answers(*statuses: str, reason: str = "") -> None:
         left = list(statuses)
+        current = left[0]
 
         def change(parsed: dict[str, Any], **_: Any) -> None:
-            parsed["EndpointStatus"] = left.pop(0) if len(left) > 1 else left[0]
-            if reason and parsed["EndpointStatus"] == "Failed":
+            nonlocal current
+            current = left.pop(0) if len(left) > 1 else left[0]
+            if "EndpointStatus" in parsed:
+                parsed["EndpointStatus"] = current
+            if reason and current == "Failed":
                 parsed["FailureReason"] = reason
 
-        session.sagemaker_client.meta.events.register(
-            "after-call.sagemaker.DescribeEndpoint", change
-        )
+        def refuse(**_: Any) -> tuple[Refused, dict[str, Any]] | None:
+            if not current.endswith(("ing", "Back")):
+                return None
+            arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/endpoint"
+            error = {
+                "Code": "ValidationException",
+                "Message": f'Cannot update in-progress endpoint "{arn}".',
+            }
+            return Refused(), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}
+
+        events = session.sagemaker_client.meta.events
+        events.register("after-call.sagemaker.DescribeEndpoint", change)
+        events.register("before-call.sagemaker.DeleteEndpoint", refuse)
 
     return answers

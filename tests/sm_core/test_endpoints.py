@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from types import ModuleType
@@ -120,7 +121,7 @@ def test_the_first_error_is_raised_even_if_nothing_can_be_deleted(
     with caplog.at_level(logging.WARNING), pytest.raises(SMError, match=fault):
         bring_up(session)
     for message in caplog.messages:
-        assert "could not be deleted: An error occurred (Throttled)" in message or (
+        assert " could not be deleted: Delete" in message or (
             message == "it may cost money; later: Predictor('endpoint').delete()"
         )
 
@@ -135,7 +136,7 @@ def test_what_can_be_deleted_is_deleted(
     assert left_over() == ["endpoint"]
 
 
-def test_an_endpoint_that_cannot_be_deleted_yet_can_be_deleted_as_a_whole_later(
+def test_an_endpoint_that_cannot_be_deleted_can_be_deleted_as_a_whole_later(
     session: Session,
     refuse: Refuse,
     left_over: LeftOver,
@@ -143,8 +144,7 @@ def test_an_endpoint_that_cannot_be_deleted_yet_can_be_deleted_as_a_whole_later(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     endpoint_status("Failed")
-    busy = "Cannot update in-progress endpoint"
-    refuse(session.sagemaker_client, "DeleteEndpoint", code="ValidationException", message=busy)
+    refuse(session.sagemaker_client, "DeleteEndpoint", code="AccessDenied", message="no")
     with pytest.raises(EndpointFailed):
         bring_up(session)
     assert left_over() == ["model", "endpoint", "endpoint"]
@@ -152,15 +152,82 @@ def test_an_endpoint_that_cannot_be_deleted_yet_can_be_deleted_as_a_whole_later(
     assert "later: Predictor('endpoint').delete()" in caplog.text
 
 
-def test_an_interrupted_deployment_leaves_nothing(session: Session, left_over: LeftOver) -> None:
-    def interrupt(**_: object) -> None:
-        raise KeyboardInterrupt
+def interrupt(session: Session, *questions: int, operation: str = "DescribeEndpoint") -> None:
+    """Press Ctrl-C at these calls of an operation, counted from 1."""
+    number = itertools.count(1)
 
-    client = session.sagemaker_client
-    client.meta.events.register("before-call.sagemaker.DescribeEndpoint", interrupt)
+    def press(**_: object) -> None:
+        if next(number) in questions:
+            raise KeyboardInterrupt
+
+    session.sagemaker_client.meta.events.register(f"before-call.sagemaker.{operation}", press)
+
+
+def test_an_interrupted_deployment_leaves_nothing(
+    session: Session,
+    left_over: LeftOver,
+    endpoint_status: Statuses,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    endpoint_status("Creating", "Creating", "Creating", "InService")
+    interrupt(session, 2)
     with pytest.raises(KeyboardInterrupt):
         bring_up(session)
     assert left_over() == []
+    first, why, *others = capsys.readouterr().out.splitlines()
+    assert [first, *others] == [
+        "Endpoint endpoint: Creating",
+        "Endpoint endpoint: Creating",
+        "Endpoint endpoint: InService",
+    ]
+    assert why == (
+        "Endpoint endpoint can be deleted only when what is under way has ended; waiting for that. "
+        "Ctrl-C gives up"
+    )
+
+
+def test_a_second_interruption_gives_up_and_leaves_what_deleting_needs(
+    session: Session,
+    left_over: LeftOver,
+    endpoint_status: Statuses,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    endpoint_status("Creating")
+    interrupt(session, 2, 5)
+    with pytest.raises(KeyboardInterrupt):
+        bring_up(session)
+    assert left_over() == ["model", "endpoint", "endpoint"]
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "Endpoint endpoint is NOT deleted and goes on. To delete it later: "
+        "sm_core.Predictor('endpoint', session).delete()"
+    )
+
+
+def test_an_interrupted_creation_leaves_nothing(
+    session: Session, left_over: LeftOver, endpoint_status: Statuses
+) -> None:
+    def press(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    # The service has taken the request when Ctrl-C comes.
+    endpoint_status("Creating", "InService")
+    session.sagemaker_client.meta.events.register("after-call.sagemaker.CreateEndpoint", press)
+    with pytest.raises(KeyboardInterrupt):
+        bring_up(session)
+    assert left_over() == []
+
+
+def test_an_interrupted_creation_leaves_somebody_else_s_endpoint_alone(
+    session: Session, left_over: LeftOver
+) -> None:
+    bring_up(session)
+    client = session.sagemaker_client
+    client.delete_model(ModelName="model")
+    client.delete_endpoint_config(EndpointConfigName="endpoint")
+    interrupt(session, 1, operation="CreateEndpoint")
+    with pytest.raises(KeyboardInterrupt):
+        bring_up(session)
+    assert left_over() == ["endpoint"]
 
 
 def test_nothing_is_waited_for_on_request(session: Session, endpoint_status: Statuses) -> None:
@@ -267,8 +334,55 @@ def test_all_are_tried_and_the_first_refusal_is_raised(
     session: Session, refuse: Refuse, left_over: LeftOver
 ) -> None:
     endpoint = bring_up(session)
-    for operation in ("DeleteEndpoint", "DeleteModel"):
+    for operation in ("DeleteEndpointConfig", "DeleteModel"):
         refuse(session.sagemaker_client, operation, code="AccessDenied", message=operation)
-    with pytest.raises(RequestError, match=r"DeleteEndpoint \(AccessDenied\)"):
+    with pytest.raises(RequestError, match=r"DeleteEndpointConfig \(AccessDenied\)"):
         endpoint.delete()
-    assert left_over() == ["model", "endpoint"]  # the configuration is gone
+    assert left_over() == ["model", "endpoint"]
+
+
+def test_what_an_endpoint_needs_stays_while_it_cannot_be_deleted(
+    session: Session, refuse: Refuse, left_over: LeftOver
+) -> None:
+    endpoint = bring_up(session)
+    refuse(session.sagemaker_client, "DeleteEndpoint", code="AccessDenied", message="no")
+    with pytest.raises(RequestError, match=r"no \(AccessDenied\)"):
+        endpoint.delete()
+    assert left_over() == ["model", "endpoint", "endpoint"]
+
+
+def test_an_endpoint_under_way_is_waited_for_and_then_deleted(
+    session: Session, left_over: LeftOver, endpoint_status: Statuses
+) -> None:
+    endpoint = bring_up(session)
+    endpoint_status("Updating", "Updating", "RollingBack", "InService")
+    endpoint.delete()
+    assert left_over() == []
+
+
+def test_an_endpoint_that_is_going_already_is_not_deleted_twice(
+    session: Session, left_over: LeftOver, endpoint_status: Statuses
+) -> None:
+    endpoint = bring_up(session)
+    endpoint_status("Deleting")
+    endpoint.delete()
+    assert left_over() == ["endpoint"]  # which goes by itself
+
+
+def test_a_passing_fault_does_not_end_a_deployment(
+    session: Session, endpoint_status: Statuses
+) -> None:
+    class Busy:
+        status_code = 400
+
+    answers = itertools.count(1)
+
+    def throttle(**_: object) -> tuple[Busy, dict[str, Any]] | None:
+        if next(answers) != 2:
+            return None
+        return Busy(), {"Error": {"Code": "ThrottlingException", "Message": "slowly"}}
+
+    endpoint_status("Creating", "InService")
+    events = session.sagemaker_client.meta.events
+    events.register("before-call.sagemaker.DescribeEndpoint", throttle)
+    assert bring_up(session).describe()["EndpointStatus"] == "InService"

@@ -47,6 +47,32 @@ def test_a_failed_job_says_why_and_shows_the_log() -> None:
     assert str(TrainingJobFailed("j", failure_reason="r")) == "training job j failed: r"
 
 
+def test_the_text_of_an_error_can_be_read_at_a_glance() -> None:
+    lines = ["x" * 50_000_000, "\x1b[2Jlast"]
+    error = TrainingJobFailed("j", failure_reason="r\x1b[0m\nmore", log_tail=lines)
+    assert str(error) == (
+        "training job j failed: r\nmore\nlast log lines:\n"
+        f"  {'x' * 1000}… 49999000 more characters\n  last"
+    )
+    assert error.log_tail == tuple(lines)
+    many = [f"{number} " + "x" * 5000 for number in range(20)]
+    text = str(EndpointFailed("e", failure_reason="r" * 100_000, log_tail=many))
+    assert 6 * 1024 < len(text) <= 8192
+    assert "… 95923 more characters" in text
+    assert text.splitlines()[-1].startswith("  19 xxx")
+
+
+def test_log_lines_in_a_reason_are_not_shown_twice() -> None:
+    tail = ["loading", "Traceback:", "  File x", "OSError: no model"]
+    reason = "It failed. The server ended. Its last log lines:\n  File x\nOSError: no model"
+    error = EndpointFailed("e", failure_reason=reason, log_tail=tail)
+    assert str(error) == (
+        "endpoint e failed: It failed. The server ended.\nlast log lines:\n"
+        "  loading\n  Traceback:\n    File x\n  OSError: no model"
+    )
+    assert error.failure_reason == reason
+
+
 def test_errors_come_back_from_another_process() -> None:
     job = TrainingJobFailed("job-1", failure_reason="r", exit_code=3, log_tail=["one"])
     endpoint = EndpointFailed("e", failure_reason="r", log_tail=["one"])

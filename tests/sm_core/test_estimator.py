@@ -524,7 +524,7 @@ def change_answers(session: Session, **members: Any) -> None:
 def test_a_script_that_fails_is_an_error_with_its_own_words(
     session: Session, script: str, write_log: WriteLog
 ) -> None:
-    reason = 'AlgorithmError: ExecuteUserScriptError:\nValueError("no digits")\nExitCode 3'
+    reason = 'AlgorithmError: ExecuteUserScriptError:\nExitCode 3\nValueError("no digits")'
     change_answers(session, TrainingJobStatus="Failed", FailureReason=reason)
     write_log(TRAINING_GROUP, "job-1/algo-1-1511395200", "Traceback (most recent call last):")
     estimator = own(session, entry_point=script)
@@ -693,3 +693,23 @@ def test_a_mistake_in_deploy_is_explained_without_a_call(
     with pytest.raises(TypeError) as caught:
         own(offline_session()).deploy(*args, **keywords)
     assert message in str(caught.value)
+
+
+def test_an_interrupted_deployment_can_be_deleted(
+    session: Session, left_over: LeftOver, endpoint_status: Statuses
+) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    estimator = own(session)
+    estimator.fit("s3://data/digits")
+    endpoint_status("Creating", "InService")
+    events = session.sagemaker_client.meta.events
+    # Once while it is waited for, and once more while it is waited for to be deleted.
+    events.register("before-call.sagemaker.DescribeEndpoint", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.deploy(1, "quick")
+    assert len(left_over()) == 3
+    events.unregister("before-call.sagemaker.DescribeEndpoint", interrupt)
+    estimator.delete_endpoint()
+    assert left_over() == []

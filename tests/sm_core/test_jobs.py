@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from sm_core.backends import Polling
 from sm_core.errors import RequestError, TrainingJobFailed
-from sm_core.jobs import TrainingJob, intervals
+from sm_core.jobs import TrainingJob
 from sm_core.logs import TRAINING_GROUP
 from sm_core.session import Session
 
@@ -120,7 +119,7 @@ def test_without_logs_nothing_is_shown_or_read(
 def test_a_failed_job_gives_reason_exit_code_and_last_lines(
     job: TrainingJob, described: Described, write_log: WriteLog, logs: bool
 ) -> None:
-    reason = "AlgorithmError: ExecuteUserScriptError:\nValueError: too few digits, ExitCode 3"
+    reason = "AlgorithmError: ExecuteUserScriptError:\nExitCode 3\nValueError: too few digits"
     write_log(TRAINING_GROUP, STREAM, *[f"line {number}" for number in range(30)])
     described(description("InProgress"), description("Failed", FailureReason=reason))
     with pytest.raises(TrainingJobFailed) as caught:
@@ -139,8 +138,13 @@ def test_a_failed_job_gives_reason_exit_code_and_last_lines(
     [
         ("AlgorithmError: ExitCode 1", 1),
         ("AlgorithmError: , exit code: 137", 137),
-        ("AlgorithmError: Exit Code: -9", -9),
+        ("AlgorithmError: ExitCode -9", -9),
         ("AlgorithmError: ExitCode: 2\nmore", 2),
+        ("AlgorithmError: uncaught exception during training:\nExitCode 1\nE: ExitCode 77", 1),
+        # What the user's code wrote is not the service's word.
+        ("AlgorithmError: the child ended with exit code 77", None),
+        ("AlgorithmError: my own reason\nexit code 77, ExitCode 77", None),
+        ("AlgorithmError: tool failed, exit code: 77", None),
         ("ClientError: Data download failed:404", None),
         ("", None),
     ],
@@ -213,13 +217,59 @@ def test_a_job_is_stopped(job: TrainingJob, session: Session) -> None:
         stubber.assert_no_pending_responses()
 
 
-@pytest.mark.parametrize(
-    ("polling", "seconds"),
-    [
-        (Polling(first=5, factor=1.5, ceiling=30), [5, 7.5, 11.25, 16.875, 25.3125, 30, 30]),
-        (Polling(first=0.5, factor=2, ceiling=1), [0.5, 1, 1, 1]),
-        (Polling(first=0, factor=2, ceiling=1), [0, 0]),
-    ],
-)
-def test_questions_come_ever_more_seldom(polling: Polling, seconds: list[float]) -> None:
-    assert list(itertools.islice(intervals(polling), len(seconds))) == seconds
+def test_a_passing_fault_does_not_end_the_wait(
+    job: TrainingJob, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Stubber(session.sagemaker_client) as stubber:
+        stubber.add_client_error(
+            "describe_training_job", "ThrottlingException", "slowly", http_status_code=400
+        )
+        stubber.add_response("describe_training_job", description("Completed"))
+        assert job.wait()["TrainingJobStatus"] == "Completed"
+    assert "slowly (ThrottlingException); trying again" in capsys.readouterr().out
+
+
+def test_a_passing_fault_of_the_log_does_not_end_its_lines(
+    job: TrainingJob,
+    described: Described,
+    session: Session,
+    write_log: WriteLog,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Busy:
+        status_code = 400
+
+    answers = itertools.count()
+
+    def throttle(**_: object) -> tuple[Busy, dict[str, Any]] | None:
+        if next(answers):
+            return None
+        return Busy(), {"Error": {"Code": "ThrottlingException", "Message": "slowly"}}
+
+    session.client("logs").meta.events.register("before-call.logs.GetLogEvents", throttle)
+    write_log(TRAINING_GROUP, STREAM, "epoch 1")
+    described(description("InProgress"), description("Completed"))
+    job.wait()
+    assert capsys.readouterr().out == "algo-1 | epoch 1\n"
+
+
+def test_lines_do_not_hold_up_the_status(
+    job: TrainingJob,
+    described: Described,
+    session: Session,
+    write_log: WriteLog,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def small(params: dict[str, int], **_: object) -> dict[str, int]:
+        return {"limit": 1, **params}
+
+    events = session.client("logs").meta.events
+    events.register_first("provide-client-params.logs.GetLogEvents", small)
+    write_log(TRAINING_GROUP, STREAM, *[f"line {number}" for number in range(500)])
+    described(description("InProgress"), description("Failed", FailureReason="r"))
+    with pytest.raises(TrainingJobFailed) as caught:
+        job.wait()
+    shown = capsys.readouterr().out
+    assert "line 23\nalgo-1: here log lines are left out" in shown
+    assert shown.endswith("line 499\n")
+    assert caught.value.log_tail[-1] == "line 499"

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 
 import pytest
+from rich.console import Console
 
 from sm_core.errors import RequestError
 from sm_core.logs import ENDPOINT_GROUP, TRAINING_GROUP, LogLine, LogTail, WaitView
@@ -20,7 +21,7 @@ def tail(session: Session, group: str = TRAINING_GROUP, prefix: str = "job/") ->
 
 
 def seen(log: LogTail) -> list[tuple[str, str]]:
-    return [(line.source, line.text) for line in log.new_lines()]
+    return [(line.source, line.text) for page in log.pages() for line in page]
 
 
 def test_a_group_that_is_not_there_yet_has_no_lines(session: Session) -> None:
@@ -43,15 +44,73 @@ def test_other_jobs_lines_are_not_shown(session: Session, write_log: WriteLog) -
     assert seen(tail(session)) == [("algo-1", "ours")]
 
 
-def test_long_logs_come_page_by_page(session: Session, write_log: WriteLog) -> None:
-    client = session.client("logs")
-    write_log(TRAINING_GROUP, "job/algo-1", *[str(number) for number in range(25)])
+@pytest.fixture
+def _small_pages(session: Session) -> None:
+    """Ten lines in each page."""
 
-    def small_pages(params: dict[str, int], **_: object) -> dict[str, int]:
-        return {**params, "limit": 10}
+    def small(params: dict[str, int], **_: object) -> dict[str, int]:
+        return {"limit": 10, **params}
 
-    client.meta.events.register_first("provide-client-params.logs.GetLogEvents", small_pages)
-    assert [text for _, text in seen(tail(session))] == [str(number) for number in range(25)]
+    events = session.client("logs").meta.events
+    events.register_first("provide-client-params.logs.GetLogEvents", small)
+
+
+def numbers(*ends: int) -> list[str]:
+    return [str(number) for number in range(*ends)]
+
+
+@pytest.mark.usefixtures("_small_pages")
+def test_long_logs_come_in_pieces_that_leave_time_for_all_else(
+    session: Session, write_log: WriteLog
+) -> None:
+    log = tail(session)
+    write_log(TRAINING_GROUP, "job/algo-1", *numbers(45))
+    write_log(TRAINING_GROUP, "job/algo-2", "other")
+    assert [text for _, text in seen(log)] == [*numbers(20), "other"]
+    assert [text for _, text in seen(log)] == numbers(20, 40)
+    assert [text for _, text in seen(log)] == numbers(40, 45)
+
+
+@pytest.mark.usefixtures("_small_pages")
+@pytest.mark.parametrize("count", [195, 200, 201, 250])
+def test_at_the_end_all_is_read(session: Session, write_log: WriteLog, count: int) -> None:
+    write_log(TRAINING_GROUP, "job/algo-1", *numbers(count))
+    notices: list[str] = []
+    pages = tail(session).rest(notices.append)
+    assert [line.text for page in pages for line in page] == numbers(count)
+    assert notices == []
+
+
+@pytest.mark.usefixtures("_small_pages")
+def test_of_far_too_much_at_the_end_the_last_lines_are_read(
+    session: Session, write_log: WriteLog
+) -> None:
+    stream = "job/algo-1-1511395200"
+    write_log(TRAINING_GROUP, stream, *numbers(5000))
+    notices: list[str] = []
+    texts = [line.text for page in tail(session).rest(notices.append) for line in page]
+    assert texts == [*numbers(200), *numbers(4900, 5000)]
+    (notice,) = notices
+    assert notice == (
+        "algo-1: here log lines are left out; all of them are in CloudWatch Logs, group "
+        f"'{TRAINING_GROUP}', stream '{stream}' (session.client('logs').get_log_events)"
+    )
+
+
+def test_the_last_lines_of_all_streams_are_in_order_of_time(
+    session: Session, write_log: WriteLog
+) -> None:
+    write_log(TRAINING_GROUP, "job/algo-1", "one", "two")
+    write_log(TRAINING_GROUP, "job/algo-2", "three")
+    write_log(TRAINING_GROUP, "job/algo-1", "four")
+    assert [line.text for line in tail(session).last_lines(3)] == ["two", "three", "four"]
+
+
+def test_what_would_steer_a_terminal_is_not_in_a_line(
+    session: Session, write_log: WriteLog
+) -> None:
+    write_log(TRAINING_GROUP, "job/algo-1", "\x1b[2J\x1b[31mred\x1b[0m\tand\x07 50%\r100%\r\n")
+    assert seen(tail(session)) == [("algo-1", "red\tand 50% 100%")]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +168,7 @@ def test_lines_go_to_a_file_as_they_are() -> None:
     shown = io.StringIO()
     with WaitView("training job", stream=shown) as view:
         view.step("Starting")
-        view.line(LogLine("algo-1", "[red]not markup[/red] " + "x" * 200, 0))
+        view.lines([LogLine("algo-1", "[red]not markup[/red] " + "x" * 200, 0)])
     assert shown.getvalue() == f"Starting\nalgo-1 | [red]not markup[/red] {'x' * 200}\n"
 
 
@@ -123,7 +182,7 @@ def test_quiet_shows_nothing_but_notices() -> None:
     shown = io.StringIO()
     with WaitView("training job", quiet=True, stream=shown) as view:
         view.step("Starting")
-        view.line(LogLine("algo-1", "line", 0))
+        view.lines([LogLine("algo-1", "line", 0)])
         view.notice("It goes on.")
         view.step("Training")
     assert shown.getvalue() == "It goes on.\n"
@@ -134,13 +193,32 @@ def test_hosts_have_colours_on_a_terminal() -> None:
     shown = Terminal()
     with WaitView("training job", stream=shown) as view:
         for source in ("algo-1", "algo-2", "algo-1"):
-            view.line(LogLine(source, "line", 0))
+            view.lines([LogLine(source, "line", 0)])
     lines = [line for line in shown.getvalue().splitlines() if "| " in line]
     prefixes = [line[: line.index("| ")] for line in lines]
     assert prefixes[0].endswith("algo-1 ")
     assert prefixes[1].endswith("algo-2 ")
     assert prefixes[2].replace("\x1b[2K", "")[-12:] == prefixes[0][-12:]
     assert prefixes[0][-12:-7] != prefixes[1][-12:-7]
+
+
+@pytest.mark.usefixtures("_xterm")
+def test_lines_are_neither_markup_nor_wrapped_on_a_terminal() -> None:
+    shown = Terminal()
+    with WaitView("training [job]", stream=shown) as view:
+        view.lines([LogLine("algo-1", "[red]not markup[/red] " + "x" * 200, 0)])
+        view.step("[bold]")
+    assert "[red]not markup[/red] " + "x" * 200 + "\n" in shown.getvalue()
+    assert "[bold]" in shown.getvalue()
+
+
+@pytest.mark.usefixtures("_xterm")
+def test_many_lines_are_written_at_once_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed: list[object] = []
+    with WaitView("job", stream=Terminal()) as view:
+        monkeypatch.setattr(Console, "print", lambda *args, **_: printed.append(args))
+        view.lines([LogLine("algo-1", "line", 0)] * 1000)
+        assert len(printed) == 1
 
 
 @pytest.mark.usefixtures("_xterm")

@@ -37,10 +37,12 @@ def test_type_message_and_the_users_own_frames(tmp_path: Path) -> None:
     source = (
         "import json\ndef load(text):\n    return json.loads(text)\ndef train():\n    load('{')\n"
     )
-    reason = exception_reason(raised(tmp_path, source), tmp_path)
+    reason = exception_reason(raised(tmp_path, source), tmp_path, exit_code=4)
     assert reason == (
-        "uncaught exception during training: json.decoder.JSONDecodeError: Expecting property "
-        "name enclosed in double quotes: line 1 column 2 (char 1)\n"
+        "uncaught exception during training:\n"
+        "ExitCode 4\n"
+        "json.decoder.JSONDecodeError: Expecting property name enclosed in double quotes: "
+        "line 1 column 2 (char 1)\n"
         '  File "train.py", line 5, in train\n'
         "    load('{')\n"
         '  File "train.py", line 3, in load\n'
@@ -50,7 +52,7 @@ def test_type_message_and_the_users_own_frames(tmp_path: Path) -> None:
 
 def test_only_the_last_frames_are_shown(tmp_path: Path) -> None:
     source = "def train(n=20):\n    return train(n - 1) if n else 1 / 0\n"
-    reason = exception_reason(raised(tmp_path, source), tmp_path)
+    reason = exception_reason(raised(tmp_path, source), tmp_path, exit_code=4)
     assert reason.count("File") == 3
     assert "ZeroDivisionError: division by zero" in reason
 
@@ -63,13 +65,20 @@ def test_the_cause_is_named(tmp_path: Path) -> None:
         "    except KeyError as error:\n"
         "        raise ValueError('no labels') from error\n"
     )
-    lines = exception_reason(raised(tmp_path, source), tmp_path).splitlines()
-    assert lines[0].endswith("ValueError: no labels")
+    lines = exception_reason(raised(tmp_path, source), tmp_path, exit_code=4).splitlines()
+    assert lines[2] == "ValueError: no labels"
     assert lines[-1] == "caused by KeyError: 'labels'"
 
 
 def test_the_toolkits_own_errors_speak_for_themselves(tmp_path: Path) -> None:
-    assert exception_reason(RequirementsFailed("no such package"), tmp_path) == "no such package"
+    error = RequirementsFailed("no such package")
+    assert exception_reason(error, tmp_path, exit_code=1) == "no such package"
+
+
+def test_exit_code_type_and_message_are_within_what_the_platform_keeps(tmp_path: Path) -> None:
+    source = "def train():\n    raise ValueError('ExitCode 77\\n' * 1000)\n"
+    kept = exception_reason(raised(tmp_path, source), tmp_path, exit_code=4)[:1024]
+    assert kept.splitlines()[1:3] == ["ExitCode 4", "ValueError: ExitCode 77"]
 
 
 def test_the_log_begins_with_the_users_code(

@@ -102,7 +102,9 @@ def test_an_exception_of_train(container: Container) -> None:
     ended = container.train(hyperparameters=TRAIN)
     assert (ended.exit_code, ended.succeeded) == (1, False)
     assert ended.failure == (
-        "uncaught exception during training: KeyError: 'x'\n"
+        "uncaught exception during training:\n"
+        "ExitCode 1\n"
+        "KeyError: 'x'\n"
         '  File "train.py", line 3, in train\n'
         "    helper.load()\n"
         '  File "helper.py", line 2, in load\n'
