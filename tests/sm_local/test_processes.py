@@ -23,8 +23,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sm_core.errors import LocalServiceError
-from sm_local import processes
-from sm_local.processes import HostProcess, Status, launch, log_line, read_log, status, stop, sweep
+from sm_local import processes, supervisor
+from sm_local.processes import (
+    HostProcess,
+    Status,
+    exit_text,
+    launch,
+    log_line,
+    read_log,
+    status,
+    stop,
+    sweep,
+)
 
 PATIENCE = 30.0  # seconds
 #: Makes the arguments of this run's processes unlike those of any other run.
@@ -608,3 +618,38 @@ def test_any_text_comes_back(
         found += [text for _, text in page[0]]
         offset = page[1]
     assert found == texts
+
+
+def test_a_log_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "LOG_LIMIT", 1 << 20)
+    path = tmp_path / "log"
+    log_line(path, "before")
+    log = supervisor.Log(str(path))
+    for _ in range(300):
+        log.feed(b"x" * 9_999 + b"\n")
+    log.feed(b"the rest")
+    log.close()
+    assert path.stat().st_size <= (1 << 20) + 100
+    lines: list[str] = []
+    offset = 0
+    while found := read_log(path, offset)[0]:
+        lines += [text for _, text in found]
+        offset = read_log(path, offset)[1]
+    assert lines[0] == "before"
+    assert len(lines) > 100
+    assert lines[-1] == "the log ends here: it has 1 MiB"
+    assert set(lines[1:-1]) == {"x" * 9_999}
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (3, "3"),
+        (-11, "139 (SIGSEGV)"),
+        (139, "139 (SIGSEGV)"),
+        (-9, "137 (SIGKILL; this machine's memory may have run out)"),
+        (255, "255"),
+    ],
+)
+def test_exit_codes_in_words(code: int, text: str) -> None:
+    assert exit_text(code) == text

@@ -16,7 +16,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from sm_core.errors import LocalServiceError
@@ -42,15 +42,24 @@ class ArchiveError(LocalServiceError):
     """The archive is damaged, or a member of it may not be extracted."""
 
 
-def pack(folder: Path, archive: Path) -> None:
+def pack(folder: Path, archive: Path, *, warn: Callable[[str], None] = _logger.warning) -> None:
     """Write the contents of ``folder`` to ``archive``, whole or not at all.
 
-    A symbolic link to something in the folder is packed as a link; of any other, what it points to
-    is packed. Broken links, sockets, pipes and devices are left out with a warning.
+    A symbolic link to something in the folder is packed as a link. Every other one is left out,
+    and so are sockets, pipes and devices: whoever fills the folder does not choose what else of
+    this machine's files is packed.
+
+    Args:
+        folder: to pack.
+        archive: to write.
+        warn: called with a line for each thing that is left out.
 
     Raises:
+        ArchiveError: the folder is a link, or no folder.
         OSError: the folder cannot be read, or the archive not written.
     """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise ArchiveError(f"{folder} is a link or a file, not a folder, and is not packed")
     root = folder.resolve(strict=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{archive.name}.", dir=archive.parent)
     try:
@@ -59,7 +68,7 @@ def pack(folder: Path, archive: Path) -> None:
                 gzip.GzipFile("", "wb", _COMPRESSION, stream, mtime=0) as compressed,
                 tarfile.open(fileobj=compressed, mode="w") as tar,
             ):
-                _pack_folder(tar, root, "", within=(root,))
+                _pack_folder(tar, root, "", root=root, warn=warn)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, archive)
@@ -69,27 +78,28 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def _pack_folder(
-    tar: tarfile.TarFile, folder: Path, prefix: str, *, within: tuple[Path, ...]
+    tar: tarfile.TarFile, folder: Path, prefix: str, *, root: Path, warn: Callable[[str], None]
 ) -> None:
-    """Pack a real folder; ``within`` are the root and the folders entered on the way to it."""
+    """Pack a real folder, which is ``root`` or below it."""
     for entry in sorted(folder.iterdir()):
         source = Path(os.path.realpath(entry))
+        if not source.is_relative_to(root):
+            warn(f"{entry.relative_to(root)} leads outside its folder, and is not packed")
+            continue
         info = tar.gettarinfo(source, prefix + entry.name) if os.path.exists(source) else None
         if info is None or not (info.isreg() or info.isdir() or info.islnk()):
-            _logger.warning("%s is a broken link or no file, and is not packed", entry)
+            warn(f"{entry.relative_to(root)} is a broken link or no file, and is not packed")
             continue
         info.uid = info.gid = 0
         info.uname = info.gname = ""
         info.mtime = int(info.mtime)
-        if entry.is_symlink() and source.is_relative_to(within[0]):
+        if entry.is_symlink():
             info.type, info.size = tarfile.SYMTYPE, 0
             info.linkname = os.path.relpath(source, folder)
             tar.addfile(info)
-        elif source in within:
-            _logger.warning("%s links to a folder that holds it, and is not packed", entry)
         elif info.isdir():
             tar.addfile(info)
-            _pack_folder(tar, source, f"{prefix}{entry.name}/", within=(*within, source))
+            _pack_folder(tar, source, f"{prefix}{entry.name}/", root=root, warn=warn)
         elif info.isreg():
             with source.open("rb") as stream:
                 tar.addfile(info, stream)

@@ -31,6 +31,7 @@ __all__ = [
     "Finished",
     "HostProcess",
     "Status",
+    "exit_text",
     "launch",
     "log_line",
     "read_log",
@@ -358,3 +359,18 @@ def read_log(path: Path, offset: int = 0, limit: int = 10_000) -> tuple[list[tup
                 text = line[:-1]  # its beginning did not reach a full disk
             lines.append((stamp, text.decode("utf-8", "replace")))
     return lines, offset
+
+
+def exit_text(code: int) -> str:
+    """An exit code as a shell has it, and what is known of the signal that it stands for.
+
+    Args:
+        code: of a process; -N is signal N.
+    """
+    shown = code if code >= 0 else 128 - code
+    try:
+        name = signal.Signals(shown - 128).name
+    except ValueError:
+        return str(shown)
+    hint = "; this machine's memory may have run out" if name == "SIGKILL" else ""
+    return f"{shown} ({name}{hint})"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 READY = b"ready\n"
 #: Bytes of the longest line of a log; longer ones are cut. CloudWatch Logs has the same limit.
 LINE_LIMIT = 262_118
+LOG_LIMIT = 256 * 1024 * 1024  # bytes of a log; what follows is read, and dropped
 #: Variables of every host: its marker, and the descriptor that closes when the supervisor dies.
 MARKER_VARIABLE = "SMCORE_MARKER"
 LIFELINE_VARIABLE = "SMCORE_LIFELINE_FD"
@@ -51,23 +52,19 @@ class Log:
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._rest = b""
-        self._stamp = 0
-        self._lost = 0
-        self._torn = False
+        self._stamp = self._lost = 0
+        self._torn = self._full = False
 
     def feed(self, data: bytes) -> None:
         """Take output; write the lines that it completes."""
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
-        if len(self._rest) > LINE_LIMIT:
-            *pieces, self._rest = _pieces(self._rest)
-            lines += pieces
-        if lines:
-            self._write(lines)
+        *lines, rest = (self._rest + data).split(b"\n")
+        *pieces, self._rest = _pieces(rest)
+        if (lines or pieces) and not self._full:
+            self._write([*lines, *pieces])
 
     def close(self) -> None:
         """Write the last line if the output did not end it."""
-        if self._rest:
+        if self._rest and not self._full:
             self._write([self._rest])
         self._rest = b""
         os.close(self._file)
@@ -83,6 +80,9 @@ class Log:
             prefix + piece + b"\n" for line in lines for piece in _pieces(line.rstrip(b"\r"))
         )
         data = head + text.decode("utf-8", "replace").encode()
+        if os.fstat(self._file).st_size + len(data) > LOG_LIMIT:
+            self._full = True
+            data = head + prefix + b"the log ends here: it has %d MiB\n" % (LOG_LIMIT >> 20)
         try:
             while data:
                 data = data[os.write(self._file, data) :]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import attrs
 
 from sm_core.errors import LocalServiceError
-from sm_local.archives import pack
+from sm_local.archives import ArchiveError, pack
 from sm_local.service.checks import S3Location, s3_location
 from sm_local.service.errors import ServiceError
 from sm_local.service.mltree import MLTree
@@ -33,29 +35,39 @@ def model_uri(output_path: str, job_name: str) -> str:
     return f"s3://{where.bucket}/{where.key}model.tar.gz"
 
 
-def upload(objects: Objects, tree: MLTree, *, where: S3Location, scratch: Path) -> list[str]:
+def upload(
+    objects: Objects,
+    tree: MLTree,
+    *,
+    where: S3Location,
+    scratch: Path,
+    warn: Callable[[str], None],
+) -> list[str]:
     """Upload what a job left in its model and output/data folders, if anything. Blocks.
 
     Args:
         objects: the store.
         tree: the job's.
         where: from `output_location`.
-        scratch: folder for the archives while they are made.
+        scratch: folder for the archives while they are made, beside what the job has written.
+        warn: called with a line for each file that is left out.
 
     Returns:
         the keys.
 
     Raises:
-        UploadError: there is no such bucket, or a file cannot be read.
+        UploadError: there is no such bucket, a file cannot be read, or the job has put a link in
+            a folder's place.
     """
     uploaded = []
     scratch.mkdir(parents=True, exist_ok=True)
     for folder, name in ((tree.model, "model.tar.gz"), (tree.output_data, "output.tar.gz")):
         try:
-            if not folder.is_dir() or not any(folder.iterdir()):
+            _refuse_links(folder, scratch.parent)
+            if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
                 continue
             archive = scratch / name
-            pack(folder, archive)
+            pack(folder, archive, warn=partial(_warn, warn, name))
             objects.put_file(where.bucket, where.key + name, archive, move=True)
         except ServiceError as error:
             raise UploadError(f"s3://{where.bucket}/{where.key}{name}: {error.message}") from error
@@ -63,3 +75,16 @@ def upload(objects: Objects, tree: MLTree, *, where: S3Location, scratch: Path) 
             raise UploadError(f"{name}: {error}") from error
         uploaded.append(where.key + name)
     return uploaded
+
+
+def _refuse_links(folder: Path, root: Path) -> None:
+    """The user's code had the folders below `root` to itself, and may have led one elsewhere."""
+    for place in (folder, *folder.parents):
+        if place == root:
+            return
+        if place.is_symlink():
+            raise ArchiveError(f"{place.relative_to(root)} is a link, not a folder")
+
+
+def _warn(warn: Callable[[str], None], name: str, text: str) -> None:
+    warn(f"{name}: {text}")

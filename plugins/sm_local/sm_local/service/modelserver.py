@@ -216,7 +216,7 @@ class ModelServer:
         status = processes.status(self._folder)
         if status.finished is not None:
             code = status.finished.codes.get(_HOST, 0)
-            how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+            how = f"exit code {processes.exit_text(code)}"
         else:
             how = "its supervisor killed"
         lines = self._last_lines(_TAIL)

@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -123,11 +123,12 @@ class Training:
             await self._store.insert(name, job)
         except RecordExists as error:
             raise self._exists(name) from error
+        before = [*self._runs, *(waiting.name for waiting in self._queue)]
         self._queue.append(job)
         self._next()
         logger.info("training job %s created by %s", name, caller.owner)
         if name not in self._runs:
-            await asyncio.to_thread(self._announce_wait, job)
+            await asyncio.to_thread(self._announce_wait, job, before)
         return {"TrainingJobArn": job.arn}
 
     async def describe(self, name: str) -> dict[str, Any]:
@@ -192,11 +193,13 @@ class Training:
         logger.info("training job %s ended: %s", name, run.job.status)
         self._next()
 
-    def _announce_wait(self, job: TrainingJob) -> None:
+    def _announce_wait(self, job: TrainingJob, before: Sequence[str]) -> None:
         log = stream_file(self._context, job, host=job.hosts[0])
         make_folder(self._context, job)
         if not log.exists():
             processes.log_line(
                 log,
-                f"waiting for other jobs: this machine trains {self._parallel} at a time",
+                f"waiting for {', '.join(before)}: this machine trains {self._parallel} at a time; "
+                "StopTrainingJob (aws sagemaker stop-training-job --training-job-name NAME) ends "
+                "one of them, `sm local down --all` ends all",
             )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sm_core.errors import LocalServiceError
 from sm_local import processes
@@ -238,10 +238,11 @@ class TrainingRun:
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._stop.wait(), _POLL)
 
-    def _lost(self, status: processes.Status) -> Outcome:
+    def _lost(self, status: processes.Status) -> NoReturn:
         processes.sweep(self._folder)
         words = f": {status.message}" if status.message else ""
-        return Outcome.failed(
+        # At once: what such a job has written by chance is no model, and is not uploaded.
+        raise _Failed(
             "InternalServerError: the supervisor of the training job ended before the job did "
             f"(it was killed, or the machine was restarted){words}"
         )
@@ -260,13 +261,21 @@ class TrainingRun:
                 return Outcome.failed(f"AlgorithmError: {text}")
         # A host that is ended for another one's failure has a signal, below 0, for its code.
         code = max(codes.values()) or min(codes.values())
-        return Outcome.failed(f"AlgorithmError: ExitCode {code if code > 0 else 128 - code}")
+        return Outcome.failed(f"AlgorithmError: ExitCode {processes.exit_text(code)}")
 
     async def _upload(self) -> None:
         where = output_location(self.job.request["OutputDataConfig"]["S3OutputPath"], self.job.name)
         tree = _tree(self._folder, self.job.hosts[0])
         scratch = self._folder / "scratch"
-        work = partial(upload, self._context.objects, tree, where=where, scratch=scratch)
+        log = stream_file(self._context, self.job, host=self.job.hosts[0])
+        work = partial(
+            upload,
+            self._context.objects,
+            tree,
+            where=where,
+            scratch=scratch,
+            warn=partial(processes.log_line, log),
+        )
         try:
             await detached(work, name=f"upload {self.job.name}")
         except UploadError as error:

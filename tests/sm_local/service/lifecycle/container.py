@@ -30,6 +30,14 @@ def train() -> None:
         (BASE / "model/listing.json").write_text(json.dumps(listing))
     if mode == "environment":
         (BASE / "output/data/environment.json").write_text(json.dumps(dict(os.environ)))
+    if mode.startswith("link "):
+        _, name, target = mode.split(" ")
+        (BASE / name).rename(BASE.parent / "aside")
+        (BASE / name).symlink_to(target)
+    if mode == "link":
+        (BASE / "model/secret").symlink_to("/etc/passwd")
+    if mode == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
     if mode == "exit":
         sys.exit(3)
     if mode == "failure":

@@ -120,7 +120,39 @@ def test_a_job_that_exits(shared: Any) -> None:
 
 def test_a_job_that_is_killed(shared: Any) -> None:
     shared.train("killed", "signal")
-    assert shared.ended("killed")["FailureReason"] == "AlgorithmError: ExitCode 137"
+    assert shared.ended("killed")["FailureReason"] == (
+        "AlgorithmError: ExitCode 137 (SIGKILL; this machine's memory may have run out)"
+    )
+
+
+def test_a_job_that_crashes(shared: Any) -> None:
+    shared.train("crashed", "crash")
+    assert shared.ended("crashed")["FailureReason"] == "AlgorithmError: ExitCode 139 (SIGSEGV)"
+
+
+@pytest.mark.parametrize(("place", "file"), [("model", "model"), ("output", "output")])
+def test_a_job_that_leads_its_results_elsewhere(
+    shared: Any, tmp_path: Path, place: str, file: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "secret").touch()
+    name = f"leads-{place}"
+    shared.train(name, f"link {place} {tmp_path}")
+    reason = shared.ended(name)["FailureReason"]
+    assert reason == (
+        f"ClientError: Artifact upload failed:{file}.tar.gz: algo-1/ml/{place} is a link, "
+        "not a folder"
+    )
+    listed = shared.client("s3").list_objects_v2(Bucket="models", Prefix=f"out/{name}/")
+    assert f"{file}.tar.gz" not in str(listed)
+
+
+def test_a_link_in_the_model_that_leads_elsewhere(shared: Any) -> None:
+    shared.train("leads-out", "link")
+    assert shared.ended("leads-out")["TrainingJobStatus"] == "Completed"
+    assert list(shared.archive("out/leads-out/output/model.tar.gz")) == ["listing.json"]
+    warning = "model.tar.gz: secret leads outside its folder, and is not packed"
+    assert warning in shared.log("leads-out")
 
 
 def test_a_job_that_says_why(shared: Any) -> None:
@@ -199,7 +231,9 @@ def test_jobs_wait_for_their_turn(shared: Any) -> None:
         "InProgress",
         "Starting",
     )
-    assert shared.log("second") == ["waiting for other jobs: this machine trains 1 at a time"]
+    (line,) = shared.log("second")
+    assert line.startswith("waiting for first: this machine trains 1 at a time; StopTrainingJob ")
+    assert shared.log("fourth")[0].startswith("waiting for first, second, third: ")
     (shared.folder / "first.go").touch()
     ends = [shared.ended(name)["TrainingEndTime"] for name in ("first", "second", "fourth")]
     assert ends == sorted(ends)
@@ -211,6 +245,10 @@ def test_a_supervisor_that_is_killed_fails_its_job(shared: Any) -> None:
     os.kill(supervisor_of(shared, "orphan"), signal.SIGKILL)
     description = shared.ended("orphan")
     assert re.match("InternalServerError: the supervisor .* ended", description["FailureReason"])
+    statuses = [each["Status"] for each in description["SecondaryStatusTransitions"]]
+    assert statuses == ["Starting", "Downloading", "Training", "Failed"]
+    listed = shared.client("s3").list_objects_v2(Bucket="models", Prefix="out/orphan/")
+    assert not listed["KeyCount"]
     assert_nothing_is_left(shared, "orphan")
 
 
