@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import signal
 import socket
@@ -129,7 +130,27 @@ class TestRefusals:
         headers = signed(shared.context.home, shared.port, "ec2", "POST", "/")
         answer = send(shared.port, "POST", "/", **headers)
         assert answer.status == 404
-        assert b"does not have the service 'ec2'; it has iam, s3, sm-local, sts" in answer.body
+        assert b"does not have the service" in answer.body
+
+    @pytest.mark.parametrize(
+        ("service", "operation"),
+        [
+            pytest.param("ec2", "describe_instances", id="query of ec2"),
+            pytest.param("sns", "list_topics", id="query"),
+            pytest.param("dynamodb", "list_tables", id="JSON"),
+            pytest.param("route53", "list_hosted_zones", id="REST with XML"),
+            pytest.param("lambda", "list_functions", id="REST with JSON"),
+        ],
+    )
+    def test_its_clients_can_read_that(self, shared: Served, service: str, operation: str) -> None:
+        client = shared.client(service)
+        with pytest.raises(ClientError) as caught:
+            getattr(client, operation)()
+        error = caught.value.response["Error"]
+        assert error["Code"] == "UnknownOperationException"
+        assert f"does not have the service '{service}'; it has iam, s3, sm-local, sts" in (
+            html.unescape(error["Message"])
+        )
 
     def test_a_body_too_large_to_hold(self, shared: Served) -> None:
         body = bytes(9 << 20)

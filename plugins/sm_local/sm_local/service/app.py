@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from typing import Any, Protocol
 
 from sm_local.home import Home
-from sm_local.service import iam, sts
+from sm_local.service import iam, query, sts
 from sm_local.service.aws_json import JsonService, error_response
 from sm_local.service.context import Context
 from sm_local.service.control import Control, Endpoints, Jobs
@@ -179,7 +179,13 @@ class _Absent:
         )
 
     def error(self, error: ServiceError, request: Request) -> Response:
-        return error_response(error)
+        """In the protocol that the request looks like: its service's own is not known here."""
+        if "x-amz-target" in request.headers or "json" in request.headers.get("content-type", ""):
+            return error_response(error)
+        response = query.error_response(error, request_id=request.request_id)
+        # Some REST services have JSON; their clients find the code here.
+        response.headers["x-amzn-errortype"] = error.code
+        return response
 
 
 class SageMakerService:

@@ -19,7 +19,7 @@ from sm_local.service.scalars import from_text
 from sm_local.service.validation import validated
 from sm_local.service.wire import Caller, Request, Response
 
-__all__ = ["QueryService"]
+__all__ = ["QueryService", "error_response"]
 
 _XML = "text/xml"
 _MAX_BODY = 1 << 20
@@ -62,18 +62,7 @@ class QueryService:
 
     def error(self, error: ServiceError, request: Request) -> Response:
         """`error` as this protocol writes it."""
-        content = xmlbody.element(
-            "Error",
-            xmlbody.text_element("Type", "Sender" if error.status < 500 else "Receiver")
-            + xmlbody.text_element("Code", error.code)
-            + xmlbody.text_element("Message", error.message),
-        )
-        content += xmlbody.text_element("RequestId", request.request_id)
-        return Response(
-            status=error.status,
-            headers={"content-type": _XML},
-            body=xmlbody.document(xmlbody.element("ErrorResponse", content)),
-        )
+        return error_response(error, request_id=request.request_id)
 
     @cached_property
     def _model(self) -> ServiceModel:
@@ -93,6 +82,22 @@ class QueryService:
         content += xmlbody.element("ResponseMetadata", metadata)
         root = xmlbody.element(f"{name}Response", content, namespace=self._model.namespace)
         return Response(headers={"content-type": _XML}, body=xmlbody.document(root))
+
+
+def error_response(error: ServiceError, *, request_id: str) -> Response:
+    """`error` for clients of query services, and of REST services with XML."""
+    content = xmlbody.element(
+        "Error",
+        xmlbody.text_element("Type", "Sender" if error.status < 500 else "Receiver")
+        + xmlbody.text_element("Code", error.code)
+        + xmlbody.text_element("Message", error.message),
+    )
+    content += xmlbody.text_element("RequestId", request_id)
+    return Response(
+        status=error.status,
+        headers={"content-type": _XML},
+        body=xmlbody.document(xmlbody.element("ErrorResponse", content)),
+    )
 
 
 def _members(model: ServiceModel, shape: str | None, form: Mapping[str, str]) -> dict[str, Any]:
