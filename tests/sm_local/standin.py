@@ -1,6 +1,6 @@
 """A stand-in for the service's application: how a service starts and ends, and what reaches it.
 
-Copied to ``sitecustomize.py`` on the service's PYTHONPATH. ``SMCORE_TEST_STANDIN`` says how it
+Copied to ``sitecustomize.py`` on the service's PYTHONPATH. ``SMCORE_LOCAL_STANDIN`` says how it
 behaves: ``fails`` and ``hangs`` at its start, ``busy``, ``deaf`` to shutdown requests, or with a
 child that is ``obedient`` to SIGTERM or ``stubborn``.
 """
@@ -24,7 +24,7 @@ class Application:
 
     def __init__(self, home: Any) -> None:
         self.home: Path = home.path
-        self.mode = os.environ.get("SMCORE_TEST_STANDIN", "")
+        self.mode = os.environ.get("SMCORE_LOCAL_STANDIN", "")
         self.shutdown_requested = asyncio.Event()
         self.last_request = time.monotonic()
 

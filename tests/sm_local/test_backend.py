@@ -274,7 +274,7 @@ class TestStartsTheService:
             client.list_training_jobs()
 
     def test_that_cannot_start(self, standin_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("SMCORE_TEST_STANDIN", "fails")
+        monkeypatch.setenv("SMCORE_LOCAL_STANDIN", "fails")
         with pytest.raises(LocalServiceError, match="the disk is on fire"):
             LocalSession(standin_home).client("s3")
 

@@ -41,6 +41,11 @@ def test_the_environment_is_an_allow_list() -> None:
         "UV_OFFLINE": "1",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "GITHUB_TOKEN": "secret",
+        "UV_PUBLISH_TOKEN": "secret",
+        "PIP_SECRET": "secret",
+        "SMCORE_BACKEND": "local",
+        "SMCORE_LOCAL_IDLE_MINUTES": "5",
+        "UV_INDEX_MINE_PASSWORD": "index",
         "LD_PRELOAD": "x.so",
         "PYTHONSTARTUP": "x.py",
         "PYTHONPATH": f"lib{os.pathsep}/opt/lib",
@@ -51,6 +56,8 @@ def test_the_environment_is_an_allow_list() -> None:
         "https_proxy": "http://proxy",
         "PIP_INDEX_URL": "https://index",
         "UV_OFFLINE": "1",
+        "SMCORE_LOCAL_IDLE_MINUTES": "5",
+        "UV_INDEX_MINE_PASSWORD": "index",
         "PYTHONPATH": f"{Path.cwd() / 'lib'}{os.pathsep}/opt/lib",
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
@@ -79,7 +86,7 @@ def home(standin_home: Home) -> Home:
 @pytest.fixture
 def standin(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Sets how the stand-in behaves."""
-    return lambda mode: monkeypatch.setenv("SMCORE_TEST_STANDIN", mode)
+    return lambda mode: monkeypatch.setenv("SMCORE_LOCAL_STANDIN", mode)
 
 
 def ask(service: Service, path: str = "/") -> dict[str, Any]:

@@ -27,6 +27,7 @@ import attrs
 from sm_core.errors import LocalServiceError
 from sm_local import control
 from sm_local.home import HOME_VARIABLE, Home
+from sm_local.indexes import PIP_VARIABLES, is_index_variable
 from sm_local.locks import free, held, locked
 from sm_local.ports import HOST
 
@@ -85,7 +86,9 @@ _INHERITED: Final = frozenset(
         "XDG_DATA_HOME",
     }
 )
-_INHERITED_PREFIXES: Final = ("LC_", "PIP_", "SMCORE_", "UV_")
+_INHERITED_PATTERNS: Final = re.compile(
+    r"LC_\w+|SMCORE_(LOCAL_\w+|TRACE_HOOKS)|UV_PYTHON_(INSTALL_DIR|PREFERENCE)"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -195,7 +198,10 @@ def service_environment(environment: Mapping[str, str]) -> dict[str, str]:
     inherited = {
         name: value
         for name, value in environment.items()
-        if name.upper() in _INHERITED or name.startswith(_INHERITED_PREFIXES)
+        if name.upper() in _INHERITED
+        or name in PIP_VARIABLES
+        or is_index_variable(name)
+        or _INHERITED_PATTERNS.fullmatch(name)
     }
     path = environment.get("PYTHONPATH")
     if path:
