@@ -17,7 +17,7 @@ from sm_core.jobs import TrainingJob
 from sm_core.model import Model, deployment
 from sm_core.naming import base_name, check_name, unique_name
 from sm_core.notices import warn_user
-from sm_core.options import DeclaredSignature, Option, bind
+from sm_core.options import Declared, Option, bind, documented
 from sm_core.preparation import DryPreparation, Preparation
 from sm_core.requests import (
     AlgorithmSpecification,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Estimator", "EstimatorOptions"]
 
 
-class Estimator:
+class Estimator(Declared):
     """Trains a model and deploys it.
 
     ``Estimator(framework="mxnet", …)`` returns an instance of that framework's own class;
@@ -87,8 +87,6 @@ class Estimator:
             )
         return object.__new__(target)
 
-    __signature__ = DeclaredSignature()
-
     @classmethod
     def declared_options(cls) -> tuple[Option, ...]:
         """The options of this class, a framework's own among them, for ``help()``."""
@@ -108,8 +106,9 @@ class Estimator:
         self, *args: Any, framework: None = None, **options: Unpack[EstimatorOptions]
     ) -> None: ...
 
+    @documented(ESTIMATOR)
     def __init__(self, *args: Any, framework: str | None = None, **options: Any) -> None:
-        """See `sm_core.declarations` for the options; `positional` may be given by position.
+        """Options are given by name, those of `positional` also by position.
 
         Args:
             framework: name of an installed framework, as `list_frameworks` gives them.

@@ -12,7 +12,7 @@ from sm_core.frameworks import Framework, get_framework
 from sm_core.images import ImageRequest, resolve_image
 from sm_core.inputs import split_s3_uri
 from sm_core.naming import base_name, check_name, unique_name
-from sm_core.options import DeclaredSignature, Option, bind
+from sm_core.options import Declared, Option, bind, documented
 from sm_core.predictor import Predictor
 from sm_core.preparation import DryPreparation, Preparation
 from sm_core.requests import (
@@ -37,6 +37,9 @@ __all__ = ["Model", "ModelOptions", "container_def", "deployment", "production_v
 _DEPLOYMENT = (
     Option("initial_instance_count", "int", "instances to start", default=1),
     Option("instance_type", "str | None", "of each"),
+    # Arguments of their own, named here for whoever misspells one.
+    Option("endpoint_name", "str | None", "of the endpoint"),
+    Option("wait", "bool", "until it is in service"),
 )
 _DEPLOYMENT_ALIASES = {
     "min_instances": "initial_instance_count",
@@ -90,7 +93,7 @@ def deployment(
     return bound["initial_instance_count"], bound["instance_type"]
 
 
-class Model:
+class Model(Declared):
     """A trained model that can be deployed to an endpoint."""
 
     #: Framework that a subclass serves; None for bring-your-own containers.
@@ -114,15 +117,14 @@ class Model:
     model_server_workers: int | None
     tags: Tags
 
-    __signature__ = DeclaredSignature()
-
     @classmethod
     def declared_options(cls) -> tuple[Option, ...]:
         """The options of this class, for ``help()``."""
         return MODEL
 
+    @documented(MODEL)
     def __init__(self, *args: Any, **options: Unpack[ModelOptions]) -> None:
-        """See `sm_core.declarations` for the options; `positional` may be given by position.
+        """Options are given by name, those of `positional` also by position.
 
         Raises:
             TypeError: an option is unknown, missing or given twice.

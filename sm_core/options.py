@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping, Sequence
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-__all__ = ["ALIASES", "REQUIRED", "DeclaredSignature", "Option", "bind", "signature"]
+__all__ = ["ALIASES", "REQUIRED", "Declared", "Option", "bind", "documented", "signature"]
 
 #: Later spellings that today's users type, and the primary names they stand for.
 ALIASES: Mapping[str, str] = {
@@ -19,6 +20,9 @@ ALIASES: Mapping[str, str] = {
     "max_run": "train_max_run",
     "image_uri": "image_name",
 }
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class _Required:
@@ -132,12 +136,52 @@ def _parameter(option: Option, kind: Any) -> inspect.Parameter:
     return inspect.Parameter(option.name, kind, default=default, annotation=option.type)
 
 
-class DeclaredSignature:
-    """Gives a class and its subclasses a ``__signature__`` when somebody looks at it.
-
-    The class has ``positional``, names of options that may be given by position, and a class method
-    ``declared_options()``.
-    """
+class _DeclaredSignature:
+    """A ``__signature__`` that is made when somebody looks at it."""
 
     def __get__(self, instance: object, owner: Any) -> inspect.Signature:
         return signature(owner.positional, owner.declared_options())
+
+
+class Declared:
+    """Base of a class whose constructor takes declared options: its signature, its ``repr``."""
+
+    #: Options that may be given by position.
+    positional: ClassVar[Sequence[str]] = ()
+    __signature__ = _DeclaredSignature()
+
+    @classmethod
+    @abstractmethod
+    def declared_options(cls) -> tuple[Option, ...]:
+        """The options of this class, for ``help()``."""
+
+    def __repr__(self) -> str:
+        shown = {
+            option.name: getattr(self, option.name)
+            for option in self.declared_options()
+            if getattr(self, option.name, option.default) != option.default
+            and option.name not in _NOT_SHOWN
+        }
+        options = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"{type(self).__name__}({options})"
+
+
+#: What may hold secrets, or is too long to look at.
+_NOT_SHOWN = frozenset({"env", "framework", "hyperparameters", "sagemaker_session"})
+
+
+def documented(declared: Sequence[Option]) -> Callable[[Function], Function]:
+    """Add to a function's docstring what each option means, for ``help()``."""
+
+    def add(function: Function) -> Function:
+        lines = [
+            f"    {option.name}: {option.help} ({option.type}"
+            f"{', required' if option.default is REQUIRED else f'; default {option.default!r}'})"
+            for option in declared
+        ]
+        function.__doc__ = "\n".join(
+            [inspect.cleandoc(function.__doc__ or ""), "", "Options:", *lines]
+        )
+        return function
+
+    return add

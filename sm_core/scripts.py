@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sm_core.errors import SourceError
 
-__all__ = ["ScriptFunctions", "parse_script", "runs_as_script"]
+__all__ = ["ScriptFunctions", "only_defined", "parse_script", "runs_as_script"]
 
 
 class ScriptFunctions(NamedTuple):
@@ -106,6 +106,28 @@ def parse_script(path: Path) -> ast.Module:
         raise SourceError(_syntax_message(path, error)) from None
     except ValueError as error:
         raise SourceError(f"{path} is not Python source: {error}") from None
+
+
+def only_defined(tree: ast.Module) -> list[str]:
+    """Names of the functions of a script that defines functions and does nothing else; else none.
+
+    Run as a program it ends at once, with success.
+    """
+    harmless = (
+        ast.AnnAssign,
+        ast.Assign,
+        ast.AsyncFunctionDef,
+        ast.ClassDef,
+        ast.FunctionDef,
+        ast.Import,
+        ast.ImportFrom,
+    )
+    for node in tree.body:
+        text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not text and not isinstance(node, harmless):
+            return []
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return [] if _calls_at_top_level(tree, set(names)) else names
 
 
 #: What Python 2 allowed, and how a Python 3 parser's message or the line itself shows it.

@@ -18,7 +18,7 @@ from sm_core.container.process import StopRequested, exit_code_of, started_child
 from sm_core.container.requirements import install_package
 from sm_core.container.variables import user_arguments
 from sm_core.errors import SourceError
-from sm_core.scripts import parse_script
+from sm_core.scripts import only_defined, parse_script
 
 __all__ = ["run_script"]
 
@@ -83,7 +83,14 @@ def _command(environment: TrainingEnvironment) -> list[str]:
         module = program.removesuffix(".py").replace("/", ".")
         return [sys.executable, "-m", module, *arguments]
     if path.suffix == ".py":
-        parse_script(path)
+        functions = only_defined(parse_script(path))
+        if functions:
+            logger.warning(
+                "%s only defines functions (%s): run as a script it does nothing. Is the name of a "
+                "function that the framework calls misspelt, or a call at the end missing?",
+                program,
+                ", ".join(functions),
+            )
         return [sys.executable, program, *arguments]
     path.chmod(path.stat().st_mode | 0o111)
     return ["/bin/sh", "-c", shlex.join([f"./{program}", *arguments])]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sm_core.declarations import ESTIMATOR, MODEL, MODEL_ALIASES, EstimatorOptions, ModelOptions
 from sm_core.estimator import Estimator
 from sm_core.model import Model
-from sm_core.options import ALIASES, REQUIRED, Option, bind
+from sm_core.options import ALIASES, REQUIRED, Option, bind, documented
 
 DECLARED = (
     Option("colour", "str", "what colour", default=REQUIRED),
@@ -21,6 +21,8 @@ DECLARED = (
     Option("shape", "str | None", "what shape"),
 )
 OTHERS = {"hue": "colour", "extent": "size", "weight": "mass"}
+
+COUNT = Option("count", "int", "how many", default=REQUIRED)
 
 
 def bound(*args: Any, **keywords: Any) -> dict[str, Any]:
@@ -153,3 +155,27 @@ def test_a_class_shows_its_options() -> None:
     assert parameters["hyperparameters"].kind is inspect.Parameter.KEYWORD_ONLY
     assert set(inspect.signature(Model).parameters) == {option.name for option in MODEL}
     assert inspect.signature(Model).parameters["model_data"].default is inspect.Parameter.empty
+
+
+def test_help_tells_what_each_option_means() -> None:
+    @documented([Option("size", "int", "GB of storage", default=30), COUNT])
+    def make() -> None:
+        """Makes one."""
+
+    assert (make.__doc__ or "").splitlines() == [
+        "Makes one.",
+        "",
+        "Options:",
+        "    size: GB of storage (int; default 30)",
+        "    count: how many (int, required)",
+    ]
+
+
+def test_a_repr_shows_what_was_given_and_no_secret() -> None:
+    made = Estimator(
+        image_name="image:1",
+        train_instance_type="ml.c5.xlarge",
+        train_volume_size=30,
+        hyperparameters={"password": "hidden"},
+    )
+    assert repr(made) == "Estimator(image_name='image:1', train_instance_type='ml.c5.xlarge')"

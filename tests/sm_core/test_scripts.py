@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 import pytest
 
 from sm_core.errors import SourceError
-from sm_core.scripts import ScriptFunctions, parse_script, runs_as_script
+from sm_core.scripts import ScriptFunctions, only_defined, parse_script, runs_as_script
 
 TRAIN = ScriptFunctions(
     required=(("train",),), arguments=frozenset({"hyperparameters", "hosts"}), main="train"
@@ -134,3 +134,18 @@ def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, d
     path.write_bytes(data)
     with contextlib.suppress(SourceError):
         assert isinstance(parse_script(path), ast.Module)
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ('"""Doc."""\nimport os\nSIZE = 3\ndef trian(hyperparameters): ...', ["trian"]),
+        ("def trian(): ...\ntrian()", []),
+        ("def main(): ...\nresult = main()", []),
+        ("def main(): ...\nif __name__ == '__main__':\n    main()", []),
+        ("print(1)", []),
+        ("SIZE = 3", []),
+    ],
+)
+def test_a_script_that_only_defines_functions_is_told(source: str, names: list[str]) -> None:
+    assert only_defined(ast.parse(source)) == names

@@ -143,7 +143,9 @@ class TestUpAndDown:
         assert processes.status(job).alive
         assert not processes.status(server).alive
         assert [path for path in started_in(home) if home.jobs not in path.parents] == []
-        assert "go on" not in sm("down", "--all").output
+        output = sm("down", "--all").output
+        assert "go on" not in output
+        assert "Training jobs that were stopped: my-job" in output
         assert not processes.status(job).alive
         assert started_in(home) == []
 

@@ -74,11 +74,15 @@ def down(jobs: bool) -> None:
         home.stay_marker.unlink(missing_ok=True)
     # Also those that a service left which did not end in good order.
     leftovers.end_model_servers(home)
+    before = leftovers.running_jobs(home) if jobs else []
     if jobs:
         leftovers.end_jobs(home)
     running = leftovers.running_jobs(home)
     for line in _farewell(stopped, running):
         click.echo(line)
+    ended = sorted(set(before) - set(running))
+    if ended:
+        click.echo(f"Training jobs that were stopped: {', '.join(ended)}")
 
 
 def _farewell(stopped: Stopped | None, running: list[str]) -> Iterator[str]:

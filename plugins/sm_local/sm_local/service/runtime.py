@@ -118,7 +118,10 @@ class Runtime:
             ) from error
         except aiohttp.ClientError as error:
             route.keeper.doubt()
-            message = f"the model server broke the connection: {type(error).__name__}: {error}"
+            message = (
+                "the model server broke off without an answer, as when its process dies or runs "
+                f"out of memory; its log may say why ({type(error).__name__})"
+            )
             raise self._model_error(endpoint_name, route, status=0, message=message) from error
 
     def _model_error(
