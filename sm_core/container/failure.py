@@ -56,7 +56,10 @@ def user_frames(trace: TracebackType | None, code_dir: Path) -> list[traceback.F
 
 
 def _is_below(filename: str, folder: Path) -> bool:
-    return Path(os.path.abspath(filename)).is_relative_to(os.path.abspath(folder))
+    # "<frozen importlib._bootstrap>" is no file, whatever the current folder is.
+    return not filename.startswith("<") and Path(os.path.abspath(filename)).is_relative_to(
+        os.path.abspath(folder)
+    )
 
 
 def _relative(filename: str, folder: Path) -> str:

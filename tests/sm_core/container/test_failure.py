@@ -16,6 +16,7 @@ from sm_core.container.failure import (
     exception_reason,
     log_exception,
     output_reason,
+    user_frames,
     write_failure,
 )
 
@@ -55,6 +56,17 @@ def test_only_the_last_frames_are_shown(tmp_path: Path) -> None:
     reason = exception_reason(raised(tmp_path, source), tmp_path, exit_code=4)
     assert reason.count("File") == 3
     assert "ZeroDivisionError: division by zero" in reason
+
+
+def test_the_import_system_s_frames_are_not_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_helper.py").write_text("import no_such_module\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    source = "import importlib\ndef train():\n    importlib.import_module('broken_helper')\n"
+    frames = user_frames(raised(tmp_path, source).__traceback__, tmp_path)
+    assert [Path(frame.filename).name for frame in frames] == ["train.py", "broken_helper.py"]
 
 
 def test_the_cause_is_named(tmp_path: Path) -> None:
