@@ -245,3 +245,12 @@ def test_start_imports_no_boto3_nor_server(container: Container) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
+
+
+def test_a_crash_shows_where_python_was(container: Container) -> None:
+    script = "import os, signal\ndef crash():\n    os.kill(os.getpid(), signal.SIGSEGV)\ncrash()\n"
+    container.write_code({"train.py": script})
+    ended = container.train(hyperparameters={"sagemaker_program": "train.py"})
+    assert ended.exit_code == 139
+    assert "Fatal Python error: Segmentation fault" in ended.log
+    assert 'train.py", line 3 in crash' in ended.log

@@ -71,3 +71,8 @@ def test_s3_location() -> None:
     assert s3_location("s3://bucket", "Uri") == S3Location("bucket", "")
     with pytest.raises(ServiceError, match="Uri 'https://x/y' is not an S3 URI"):
         s3_location("https://x/y", "Uri")
+
+
+def test_the_reserved_bucket_is_not_a_request_s_to_name() -> None:
+    with pytest.raises(ServiceError, match="S3Uri: the bucket sm-local-environments is reserved"):
+        s3_location("s3://sm-local-environments/secrets", "S3Uri")
