@@ -157,7 +157,9 @@ class EndpointFailed(SMError):
         self.log_tail = tuple(log_tail)
         # A service may put log lines into the reason, which the tail would repeat.
         reason = _without_log(failure_reason, log_tail)
-        super().__init__(_with_log(f"endpoint {endpoint_name} failed: {reason}", log_tail))
+        # Each worker process that cannot load the model logs the same traceback.
+        shown = _unrepeated(log_tail)
+        super().__init__(_with_log(f"endpoint {endpoint_name} failed: {reason}", shown))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive the way back from another process."""
@@ -195,3 +197,16 @@ def _without_log(reason: str, log_tail: Sequence[str]) -> str:
     if stop and title.endswith(":"):
         lines[count - 1] = f"{sentence}."
     return "\n".join(lines[:count])
+
+
+def _unrepeated(lines: Sequence[str]) -> list[str]:
+    """`lines`, where three or more that come again at once are shown only once."""
+    kept = list(lines)
+    for size in range(len(kept) // 2, 2, -1):
+        start = 0
+        while start + 2 * size <= len(kept):
+            if kept[start : start + size] == kept[start + size : start + 2 * size]:
+                del kept[start : start + size]
+            else:
+                start += 1
+    return kept

@@ -73,6 +73,17 @@ def test_log_lines_in_a_reason_are_not_shown_twice() -> None:
     assert error.failure_reason == reason
 
 
+def test_what_every_worker_logs_is_shown_once() -> None:
+    block = ["Traceback:", "  File x", "OSError: no model"]
+    tail = ["loading", "loading", *block, *block, *block, "ended"]
+    error = EndpointFailed("e", failure_reason="r", log_tail=tail)
+    assert str(error) == (
+        "endpoint e failed: r\nlast log lines:\n"
+        "  loading\n  loading\n  Traceback:\n    File x\n  OSError: no model\n  ended"
+    )
+    assert error.log_tail == tuple(tail)
+
+
 def test_errors_come_back_from_another_process() -> None:
     job = TrainingJobFailed("job-1", failure_reason="r", exit_code=3, log_tail=["one"])
     endpoint = EndpointFailed("e", failure_reason="r", log_tail=["one"])
