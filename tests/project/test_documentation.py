@@ -5,10 +5,12 @@ in the line before a block says what else it needs:
 
 - ``<!-- test: local -->``: the page talks to the local service;
 - ``<!-- test: aws -->``: an account; the block is compiled and not run.
+- ``<!-- test: file -->``: the block is a file, named by its first line, that the other blocks use.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -73,17 +75,26 @@ def block_name(block: Block) -> str:
 @pytest.mark.parametrize("block", BLOCKS, ids=block_name)
 def test_a_block_says_what_it_is(block: Block) -> None:
     assert block.language in {"bash", "json", "python", "text", "toml"}
-    assert block.needs in {"", "aws", "local"}
+    assert block.needs in {"", "aws", "file", "local"}
 
 
 def program(page: Path) -> str:
     """The Python blocks of a page, at the lines where they stand."""
     lines: list[str] = []
     for block in blocks(page):
-        if block.language == "python" and block.needs != "aws":
+        if block.language == "python" and block.needs not in ("aws", "file"):
             lines += [""] * (block.line - 1 - len(lines))
             lines += block.text.splitlines()
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """The blocks of a page that are files, each under the name in its first line."""
+    for block in blocks(page):
+        if block.needs == "file":
+            name = block.text.partition("\n")[0].removeprefix("# ")
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(block.text, encoding="utf-8")
 
 
 @pytest.mark.integ
@@ -94,6 +105,7 @@ def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples", folder, ignore=shutil.ignore_patterns("data", "__pycache__"))
     script = folder / f"{page.stem}_blocks.py"
     script.write_text(program(page), encoding="utf-8")
+    write_files(page, folder)
     python = [sys.executable, "-W", "error::DeprecationWarning:__main__"]
     try:
         answer = subprocess.run(
@@ -105,20 +117,48 @@ def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def test_blocks_for_aws_compile() -> None:
+@pytest.mark.integ
+@pytest.mark.timeout(600)
+def test_the_framework_of_the_plugins_page_trains_and_serves_locally(tmp_path: Path) -> None:
+    folder, installed = tmp_path / "my-ridge", tmp_path / "installed"
+    write_files(ROOT / "docs" / "plugins.md", folder)
+    (folder / "my_ridge" / "__init__.py").touch()
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    for command in (
+        ["-m", "pip", "install", "--quiet", "--no-deps", "--target", str(installed), str(folder)],
+        [str(folder / "try_ridge.py")],
+    ):
+        try:
+            answer = subprocess.run(
+                [sys.executable, *command],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            subprocess.run([sys.executable, "-m", "sm_core.cli", "local", "down"], check=True)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert re.search(r"^\[5\.\d+\]$", answer.stdout, re.MULTILINE)
+
+
+def test_blocks_that_this_program_does_not_run_compile() -> None:
     for block in BLOCKS:
-        if block.language == "python" and block.needs == "aws":
+        if block.language == "python" and block.needs in ("aws", "file"):
             compile(block.text, block_name(block), "exec")
 
 
 def commands(text: str) -> Iterator[list[str]]:
     """The simple commands of a shell block, variable assignments in front taken off."""
     for line in text.replace("\\\n", " ").splitlines():
-        for command in re.split(r"&&|;|\|", line):
-            words = shlex.split(command, comments=True)
+        parts = shlex.shlex(line, posix=True, punctuation_chars="();&|")
+        parts.whitespace_split = True
+        for separates, group in itertools.groupby(parts, lambda part: not part.strip("();&|")):
+            words = list(group)
             while words and re.fullmatch(r"\w+=.*", words[0]):
                 words = words[1:]
-            if words:
+            if words and not separates:
                 yield words
 
 
