@@ -80,7 +80,8 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     def put(
         distribution: str, source: str, *, entry: str = "", value: str = "", requires: str = ""
     ) -> None:
-        module = distribution.replace("-", "_").lower()
+        # Not the name of a package that another test may have imported.
+        module = f"installed_{distribution.replace('-', '_').lower()}"
         modules.append(module)
         (site / f"{module}.py").write_text(source, encoding="utf-8")
         metadata = site / f"{module}-1.2.dist-info"

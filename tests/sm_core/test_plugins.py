@@ -117,11 +117,11 @@ def test_a_broken_plugin_is_set_aside_and_named_while_others_work(
 
 
 def test_an_entry_point_that_names_no_module_is_set_aside(install_plugin: Install) -> None:
-    install_plugin("ann-plugin", GOOD, value="ann_plugin:sm_frameworks")
+    install_plugin("ann-plugin", GOOD, value="installed_ann_plugin:sm_frameworks")
     error = load_of(manager(), "ann-plugin").error
     assert error == (
-        "its entry point 'ann_plugin:sm_frameworks' names a function; "
-        "it must name a module, such as 'ann_plugin'"
+        "its entry point 'installed_ann_plugin:sm_frameworks' names a function; "
+        "it must name a module, such as 'installed_ann_plugin'"
     )
 
 
@@ -168,7 +168,7 @@ def test_of_two_plugins_with_one_name_the_first_stays(install_plugin: Install, e
     plugins = manager()
     assert load_of(plugins, "a-plugin").error is None
     assert load_of(plugins, "b-plugin").error == f"there is another plugin of the name {entry!r}"
-    assert plugins.get_plugin("twin") is sys.modules["a_plugin"]
+    assert plugins.get_plugin("twin") is sys.modules["installed_a_plugin"]
     assert plugins.get_plugin("core") is import_module("sm_core.builtin")
     assert plugins.hook.sm_backends()
 
