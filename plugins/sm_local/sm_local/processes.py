@@ -26,6 +26,7 @@ import attrs
 
 from sm_core.errors import LocalServiceError
 from sm_local import supervisor
+from sm_local.locks import held
 
 __all__ = [
     "Finished",
@@ -204,7 +205,7 @@ def status(folder: Path) -> Status:
 
     A supervisor that has written its last event may be ``alive`` for another moment.
     """
-    alive = _is_held(folder / "lock")
+    alive = held(folder / "lock")
     started: float | None = None
     stopping: str | None = None
     finished: Finished | None = None
@@ -223,20 +224,6 @@ def status(folder: Path) -> Status:
         finished=finished,
         message="" if alive or finished else _last_words(folder),
     )
-
-
-def _is_held(lock: Path) -> bool:
-    try:
-        descriptor = os.open(lock, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _last_events(folder: Path) -> list[dict[str, Any]]:
@@ -286,7 +273,7 @@ def sweep(folder: Path) -> None:
     if not folder.exists():
         return
     with _one_at_a_time(folder):
-        if not _is_held(folder / "lock"):
+        if not held(folder / "lock"):
             _end_leftovers(folder)
 
 
