@@ -8,7 +8,8 @@ DISTRIBUTIONS := . plugins/sm_local plugins/sm_mxnet
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-INSTALL := $(PIP) install --quiet --constraint constraints.txt
+# pip shows its progress on a terminal; elsewhere each stage has one line, echoed below.
+INSTALL := $(PIP) install $$(test -t 1 || echo --quiet) --constraint constraints.txt
 # Stamps: the virtual environment as users have it, and with the developers' tools.
 INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
@@ -27,8 +28,9 @@ help:  ## show the targets
 setup: $(DEVELOPER)  ## the virtual environment with all that the other targets need
 
 quickstart: $(INSTALLED)  ## train, deploy and predict with MXNet on this machine
-	@status=0; $(BIN)/python examples/quickstart.py || status=$$?; \
-	$(BIN)/sm local down || status=1; exit $$status
+	@all=; status=0; trap 'all=--all' INT HUP; \
+	$(BIN)/python examples/quickstart.py || status=$$?; \
+	$(BIN)/sm local down $$all || status=1; exit $$status
 
 test: $(DEVELOPER)  ## unit and integration tests; K=name for those whose name matches
 	$(PYTEST) $(PARALLEL)
@@ -89,13 +91,15 @@ clean:  ## remove all that make made, virtual environments included
 $(INSTALLED): pyproject.toml $(wildcard plugins/*/pyproject.toml) constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "$(PYTHON) is older than Python 3.10; name another: make PYTHON=python3.11 ..."; exit 1; }
-	@echo "setting up $(VENV)"
+	@echo "setting up $(VENV): a minute or two, once"
 	@$(PYTHON) -m venv $(VENV)
+	@echo "setting up $(VENV): what builds packages"
 	@$(INSTALL) hatchling editables
+	@echo "setting up $(VENV): sm-core, its plugins and all that they need"
 	@$(INSTALL) --no-build-isolation $(DISTRIBUTIONS:%=--editable %) scikit-learn
 	@touch $@
 
 $(DEVELOPER): $(INSTALLED) requirements-dev.txt
-	@echo "adding the developers' tools to $(VENV)"
+	@echo "setting up $(VENV): the developers' tools, once"
 	@$(INSTALL) --requirement requirements-dev.txt
 	@touch $@

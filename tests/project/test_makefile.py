@@ -67,6 +67,28 @@ def test_an_old_python_is_refused_by_name(tmp_path: Path) -> None:
     assert not (tmp_path / "venv").exists()
 
 
+@pytest.mark.parametrize(
+    ("program", "ends", "down"),
+    [
+        ("exit 0", 0, "sm local down"),
+        ("exit 1", 2, "sm local down"),
+        ("kill -INT $PPID; exit 130", 2, "sm local down --all"),
+    ],
+)
+def test_the_quickstart_always_ends_the_service(
+    tmp_path: Path, program: str, ends: int, down: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for name, text in (("python", program), ("sm", 'echo "sm $*"')):
+        command = tmp_path / "bin" / name
+        command.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        command.chmod(0o755)
+    (tmp_path / ".installed").touch()
+    answer = make("quickstart", f"VENV={tmp_path}", f"PYTHON={sys.executable}")
+    assert answer.returncode == ends, answer.stderr
+    assert answer.stdout.splitlines()[-1] == down
+
+
 def test_pythons_are_found_on_the_path_and_among_pyenv_s(tmp_path: Path) -> None:
     finder = ROOT / "tools" / "find-python"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
