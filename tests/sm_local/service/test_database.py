@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 import stat
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -15,8 +17,9 @@ from sm_local.service.database import Database, RecordExists, Records
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "state.db")
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(tmp_path / "state.db")) as database:
+        yield database
 
 
 @pytest.fixture
@@ -53,7 +56,8 @@ class TestDatabase:
         with database.transaction() as connection:
             connection.execute("INSERT INTO buckets VALUES ('a', 1.5)")
         # Not closed, as when the process is killed.
-        assert Database(database.path).query("SELECT * FROM buckets") == [("a", 1.5)]
+        with closing(Database(database.path)) as successor:
+            assert successor.query("SELECT * FROM buckets") == [("a", 1.5)]
 
     def test_it_keeps_a_log_of_what_is_being_written(self, database: Database) -> None:
         assert database.query("PRAGMA journal_mode") == [("wal",)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,9 @@ USER = Credentials(access_key_id="SMLOCALUSER", secret_access_key="secret")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "state.db")
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(tmp_path / "state.db")) as database:
+        yield database
 
 
 @pytest.fixture

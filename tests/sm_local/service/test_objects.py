@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -38,10 +39,11 @@ class Store:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path)
     store.objects.create_bucket("bucket")
-    return store
+    yield store
+    store.database.close()
 
 
 def refusal(call: object) -> ServiceError:
@@ -197,8 +199,8 @@ class TestRecovery:
         store.blob(b"orphan")
         torn = store.objects.writer()
         torn.write(b"torn")
-        successor = Objects(Database(tmp_path / "state.db"), store.folder)
-        successor.recover()
+        with closing(Database(tmp_path / "state.db")) as database:
+            Objects(database, store.folder).recover()
         torn.close()
         assert len(store.files()) == 1
         assert store.read("bucket", "a") == b"data"

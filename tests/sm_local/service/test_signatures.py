@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -165,8 +166,10 @@ def _one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
-    return Gate(Home(tmp_path_factory.mktemp("gate") / "home").create())
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    gate = Gate(Home(tmp_path_factory.mktemp("gate") / "home").create())
+    yield gate
+    gate.database.close()
 
 
 @pytest.mark.timeout(600)  # all rounds of `make test-long`
@@ -225,12 +228,14 @@ class TestRefusals:
     @pytest.mark.parametrize("late", [timedelta(minutes=16), timedelta(minutes=-16)])
     def test_a_clock_that_is_off(self, tmp_path: Path, service: str, late: timedelta) -> None:
         gate = Gate(Home(tmp_path / "home").create(), late=late.total_seconds())
-        error = gate.refusal(signed(service).request)
+        with closing(gate.database):
+            error = gate.refusal(signed(service).request)
         assert (error.code, error.status) == ("RequestExpired", 403)
 
     def test_a_clock_that_is_nearly_right(self, tmp_path: Path) -> None:
         gate = Gate(Home(tmp_path / "home").create(), late=14 * 60)
-        gate.admit(signed("sagemaker").request)
+        with closing(gate.database):
+            gate.admit(signed("sagemaker").request)
 
     def test_an_unknown_key(self, gate: Gate) -> None:
         other = Credentials(access_key_id="AKIAOTHER", secret_access_key="secret")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -54,8 +55,10 @@ class Store:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path)
+    yield store
+    store.database.close()
 
 
 def test_parts_become_an_object(store: Store) -> None:
@@ -122,9 +125,10 @@ def test_parts_outlive_the_service(store: Store, tmp_path: Path) -> None:
     upload = store.create()
     part = store.put(upload, 1, b"data")
     successor = Store(tmp_path)
-    successor.objects.recover()
-    successor.complete(upload, part)
-    assert successor.objects.require("bucket", "key").size == 4
+    with closing(successor.database):
+        successor.objects.recover()
+        successor.complete(upload, part)
+        assert successor.objects.require("bucket", "key").size == 4
 
 
 def test_an_upload_belongs_to_its_key(store: Store) -> None:
