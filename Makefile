@@ -51,7 +51,7 @@ test-all:  ## `make test` on each of Python 3.10 to 3.13 that is installed
 	if [ -n "$$failed" ]; then echo "failed on:$$failed"; exit 1; fi
 
 test-long: $(DEVELOPER)  ## all tests, with all rounds of the random ones and the slow ones
-	$(PYTEST) -m "not aws" --hypothesis-profile=long $(PARALLEL)
+	$(PYTEST) -m "not aws" --hypothesis-profile=long --timeout=600 $(PARALLEL)
 
 test-aws: $(DEVELOPER)  ## the README's flow on a real account (costs money); skipped without credentials
 	$(PYTEST) -m aws -rs

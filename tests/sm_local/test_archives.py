@@ -323,6 +323,13 @@ _MEMBERS = st.builds(
 )
 
 
+def test_a_link_to_no_name_is_refused(tmp_path: Path) -> None:
+    archive = archive_of(tmp_path / "a.tar.gz", [member("a", type=tarfile.SYMTYPE, linkname="")])
+    with pytest.raises(ArchiveError, match="the link 'a' leads to no name"):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @given(st.lists(_MEMBERS, max_size=8))
 def test_nothing_leaves_the_folder(members: list[tarfile.TarInfo]) -> None:
     with tempfile.TemporaryDirectory() as name:

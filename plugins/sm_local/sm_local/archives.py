@@ -245,6 +245,8 @@ def _inside(name: str, member: tarfile.TarInfo) -> str:
 
 
 def _make_link(name: str, root: Path, links: Mapping[str, str]) -> None:
+    if not links[name]:
+        raise _Refused(f"the link {name!r} leads to no name")
     leaves = _Refused(f"the link {name!r} to {links[name]!r} would leave the folder")
     if not all(_walk(name, links)):
         raise leaves
