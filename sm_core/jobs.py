@@ -97,7 +97,8 @@ class TrainingJob:
                     "estimator.latest_training_job.wait(); to stop it: "
                     "estimator.latest_training_job.stop()"
                 )
-                raise
+                # The dozens of frames of what was under way would hide the notice.
+                raise KeyboardInterrupt from None
         self._judge(description, lines.tail())
         return description
 
