@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import http.client
 import signal
@@ -298,6 +299,7 @@ def test_the_whole_service_is_assembled(home: Home) -> None:
     app = create_app(home, port=8000)
     assert not app.busy()
     assert not app.shutdown_requested.is_set()
+    asyncio.run(app.shutdown(stop_endpoints=False))
 
 
 def test_all_services_answer(home: Home) -> None:
