@@ -25,7 +25,7 @@ from s3transfer.manager import TransferConfig, TransferManager  # boto3's own en
 from sm_core.errors import InputError
 from sm_core.folders import files_below
 
-__all__ = ["upload_tree", "uploaded_uri"]
+__all__ = ["InCallersContext", "progress_bar", "upload_tree", "uploaded_uri"]
 
 Result = TypeVar("Result")
 
@@ -52,8 +52,8 @@ def upload_tree(client: Any, source: Path, *, bucket: str, prefix: str) -> None:
     root = source.parent if source.is_file() else source
     config = TransferConfig(max_request_concurrency=10)
     with (
-        _progress(source, files) as moved,
-        TransferManager(client, config, executor_cls=_InCallersContext) as manager,
+        progress_bar(source.name, sum(path.stat().st_size for path in files)) as moved,
+        TransferManager(client, config, executor_cls=InCallersContext) as manager,
     ):
         futures = [
             manager.upload(
@@ -73,7 +73,7 @@ def upload_tree(client: Any, source: Path, *, bucket: str, prefix: str) -> None:
                 raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
-class _InCallersContext(ThreadPoolExecutor):
+class InCallersContext(ThreadPoolExecutor):
     """Threads in which hooks that see the calls find the caller's context variables."""
 
     def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
@@ -81,8 +81,13 @@ class _InCallersContext(ThreadPoolExecutor):
 
 
 @contextmanager
-def _progress(source: Path, files: list[Path]) -> Iterator[Callable[[int], None]]:
-    """A callback that takes moved bytes, drawn as a bar on standard error if that is a terminal."""
+def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A callback that takes moved bytes, drawn as a bar on standard error if that is a terminal.
+
+    Args:
+        what: is uploaded.
+        total: bytes; None if nobody knows.
+    """
     console = Console(file=sys.stderr)
     columns = (
         TextColumn("uploading {task.description}", markup=False),
@@ -92,6 +97,5 @@ def _progress(source: Path, files: list[Path]) -> Iterator[Callable[[int], None]
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        total = sum(path.stat().st_size for path in files)
-        task = progress.add_task(source.name, total=total)
+        task = progress.add_task(what, total=total)
         yield lambda moved: progress.advance(task, moved)
