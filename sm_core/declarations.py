@@ -6,27 +6,46 @@ The typed dicts are what type checkers see; a test compares them with the declar
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from sm_core.options import REQUIRED, Option
+import attrs
+
+from sm_core.errors import UnknownFrameworkError
+from sm_core.frameworks import Framework, get_framework
+from sm_core.hyperparameters import declared_hyperparameters
+from sm_core.options import ALIASES, REQUIRED, Option, bind
 
 if TYPE_CHECKING:
     from sm_core.requests import Tags
     from sm_core.session import Session
 
 __all__ = [
+    "ALGORITHM",
+    "ALGORITHM_MODEL",
     "ESTIMATOR",
     "FRAMEWORK",
     "INPUT_MODES",
     "MODEL",
     "MODEL_ALIASES",
+    "AlgorithmModelOptions",
+    "AlgorithmOptions",
     "EstimatorOptions",
     "ModelOptions",
+    "bind_estimator",
+    "bind_model",
+    "estimator_options",
+    "model_options",
+    "shared_options",
 ]
 
 _COMMON = (
     Option("role", "str | None", "IAM role, name or ARN, that job and endpoint assume"),
+    Option("tags", "Tags", "tags of all that is created: a dict, or AWS's list"),
+    Option("sagemaker_session", "Session | None", "whose account; None for a new Session"),
+)
+
+_SCRIPT = (
     Option("entry_point", "str | None", "Python file that trains and serves"),
     Option("source_dir", "str | None", "folder, or s3:// archive, that holds the entry point"),
     Option("py_version", "str | None", "Python version of the image"),
@@ -34,12 +53,10 @@ _COMMON = (
     Option("container_log_level", "int", "log level in the container", default=logging.INFO),
     Option("enable_cloudwatch_metrics", "bool", "send the container's metrics", default=False),
     Option("code_location", "str | None", "bucket, or s3:// prefix, for the code"),
-    Option("tags", "Tags", "tags of all that is created: a dict, or AWS's list"),
-    Option("sagemaker_session", "Session | None", "whose account; None for a new Session"),
 )
 
-#: Options of every estimator; a framework adds its own.
-ESTIMATOR = (
+#: Options of estimators that train without a script of the user's; a framework adds its own.
+ALGORITHM = (
     Option("image_name", "str | None", "image URI; wins over the framework's own"),
     Option("train_instance_count", "int", "number of instances", default=1),
     Option("train_instance_type", "str", "instance type, 'ml.c5.xlarge'", default=REQUIRED),
@@ -54,20 +71,29 @@ ESTIMATOR = (
     *_COMMON,
 )
 
+#: Options of all other estimators; a framework adds its own.
+ESTIMATOR = (*ALGORITHM, *_SCRIPT)
+
 #: What chooses the class of an estimator, and with it further options.
 FRAMEWORK = Option("framework", "str | None", "name of an installed framework")
 
 INPUT_MODES = ("File", "Pipe", "FastFile")
 
-#: Options of every model.
-MODEL = (
+#: Options of models that serve without a script of the user's.
+ALGORITHM_MODEL = (
     Option("model_data", "str", "S3 URI of the model's .tar.gz", default=REQUIRED),
     Option("image", "str | None", "image URI; None for the framework's"),
     Option("env", "Mapping[str, str] | None", "variables of the container"),
     Option("name", "str | None", "the model's name; None for a new one on each deploy"),
     Option("predictor_cls", "Callable | None", "makes the predictor of (endpoint name, session)"),
-    Option("model_server_workers", "int | None", "worker processes; None for one per CPU"),
     *_COMMON,
+)
+
+#: Options of all other models.
+MODEL = (
+    *ALGORITHM_MODEL,
+    Option("model_server_workers", "int | None", "worker processes; None for one per CPU"),
+    *_SCRIPT,
 )
 
 #: Other spellings of a model's options.
@@ -76,6 +102,11 @@ MODEL_ALIASES: Mapping[str, str] = {"image_uri": "image", "image_name": "image"}
 
 class _CommonOptions(TypedDict, total=False):
     role: str | None
+    tags: Tags
+    sagemaker_session: Session | None
+
+
+class _ScriptOptions(TypedDict, total=False):
     entry_point: str | None
     source_dir: str | None
     py_version: str | None
@@ -83,12 +114,10 @@ class _CommonOptions(TypedDict, total=False):
     container_log_level: int
     enable_cloudwatch_metrics: bool
     code_location: str | None
-    tags: Tags
-    sagemaker_session: Session | None
 
 
-class EstimatorOptions(_CommonOptions, total=False):
-    """Keyword arguments of `Estimator` and its subclasses; meanings stand beside `ESTIMATOR`."""
+class AlgorithmOptions(_CommonOptions, total=False):
+    """Keyword arguments of estimators without a script; meanings stand beside `ALGORITHM`."""
 
     image_name: str | None
     image_uri: str | None
@@ -108,8 +137,12 @@ class EstimatorOptions(_CommonOptions, total=False):
     hyperparameters: Mapping[str, Any] | None
 
 
-class ModelOptions(_CommonOptions, total=False):
-    """Keyword arguments of `Model` and its subclasses; meanings stand beside `MODEL`."""
+class EstimatorOptions(AlgorithmOptions, _ScriptOptions, total=False):
+    """Keyword arguments of all other estimators; meanings stand beside `ESTIMATOR`."""
+
+
+class AlgorithmModelOptions(_CommonOptions, total=False):
+    """Keyword arguments of models without a script; meanings stand beside `ALGORITHM_MODEL`."""
 
     model_data: str
     image: str | None
@@ -118,4 +151,110 @@ class ModelOptions(_CommonOptions, total=False):
     env: Mapping[str, str] | None
     name: str | None
     predictor_cls: Callable[[str, Session], Any] | None
+
+
+class ModelOptions(AlgorithmModelOptions, _ScriptOptions, total=False):
+    """Keyword arguments of all other models; meanings stand beside `MODEL`."""
+
     model_server_workers: int | None
+
+
+def estimator_options(framework_name: str | None) -> tuple[Option, ...]:
+    """The options of an estimator class, its declared hyperparameters among them, for ``help()``.
+
+    Args:
+        framework_name: the class's; None for any framework's, and for containers of one's own.
+    """
+    framework = _known(framework_name)
+    if framework is None:
+        return ESTIMATOR if framework_name else (*ESTIMATOR, FRAMEWORK)
+    return _estimator(framework)
+
+
+def model_options(framework_name: str | None) -> tuple[Option, ...]:
+    """The options of a model class, for ``help()``.
+
+    Args:
+        framework_name: the class's; None for containers of one's own.
+    """
+    return _model(_known(framework_name))
+
+
+def shared_options(framework: Framework | None) -> list[str]:
+    """Names of the options that an estimator hands on to its model."""
+    script = framework is None or framework.script
+    return [option.name for option in (*_COMMON, *(_SCRIPT if script else ()))]
+
+
+def bind_estimator(
+    owner: str,
+    framework: Framework | None,
+    positional: Sequence[str],
+    args: Sequence[Any],
+    keywords: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The value of every option of an estimator, from its constructor's arguments.
+
+    An algorithm has no options about scripts, but reads as if they were at their defaults.
+    Hyperparameters that are required may be absent: they may be given otherwise.
+
+    Args:
+        owner: the class, for messages.
+        framework: None for a container of the user's own.
+        positional: names that may be given by position, in order.
+        args: positional arguments.
+        keywords: keyword arguments, aliases and hyperparameters' names on the wire among them.
+
+    Raises:
+        TypeError: an option is unknown, given twice, or missing.
+    """
+    declared = declared_hyperparameters(framework)
+    options = [
+        attrs.evolve(option, default=None) if option.name in declared else option
+        for option in _estimator(framework)
+    ]
+    wire = {each.wire: name for name, each in declared.items() if each.wire != name}
+    bound = bind(owner, options, positional, args, keywords, aliases={**ALIASES, **wire})
+    return {**{option.name: option.default for option in _SCRIPT}, **bound}
+
+
+def bind_model(
+    owner: str,
+    framework: Framework | None,
+    positional: Sequence[str],
+    args: Sequence[Any],
+    keywords: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The value of every option of a model; arguments and errors as for `bind_estimator`."""
+    bound = bind(owner, _model(framework), positional, args, keywords, aliases=MODEL_ALIASES)
+    return {**{option.name: option.default for option in MODEL}, **bound}
+
+
+def _known(framework_name: str | None) -> Framework | None:
+    """The framework; None where its plugin was set aside, which making an instance will say."""
+    if framework_name is None:
+        return None
+    try:
+        return get_framework(framework_name)
+    except UnknownFrameworkError:
+        return None
+
+
+def _estimator(framework: Framework | None) -> tuple[Option, ...]:
+    if framework is None:
+        return ESTIMATOR
+    own = ESTIMATOR if framework.script else ALGORITHM
+    hyperparameters = [
+        Option(
+            name,
+            f"{each.annotation} | None",
+            f"{each.help}: {each.expected}",
+            default=REQUIRED if each.required else None,
+        )
+        for name, each in declared_hyperparameters(framework).items()
+    ]
+    return (*own, *framework.options, *hyperparameters)
+
+
+def _model(framework: Framework | None) -> tuple[Option, ...]:
+    return MODEL if framework is None or framework.script else ALGORITHM_MODEL

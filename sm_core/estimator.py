@@ -6,18 +6,25 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
-from sm_core.declarations import ESTIMATOR, FRAMEWORK, INPUT_MODES, EstimatorOptions
+from sm_core.declarations import (
+    ESTIMATOR,
+    INPUT_MODES,
+    EstimatorOptions,
+    bind_estimator,
+    estimator_options,
+    shared_options,
+)
 from sm_core.endpoints import Endpoint
-from sm_core.errors import ConfigurationError, UnknownFrameworkError
+from sm_core.errors import ConfigurationError
 from sm_core.frameworks import Framework, get_framework
-from sm_core.hyperparameters import check_limits, encode, own_copy
+from sm_core.hyperparameters import check_limits, encode, initial, merged, settled
 from sm_core.images import ImageRequest, resolve_image
-from sm_core.inputs import Inputs, channels
+from sm_core.inputs import Inputs, channels, implied_hyperparameters
 from sm_core.jobs import TrainingJob
 from sm_core.model import Model, deployment
 from sm_core.naming import base_name, check_name, unique_name
 from sm_core.notices import warn_user
-from sm_core.options import Declared, Option, bind, documented
+from sm_core.options import Declared, Option, documented
 from sm_core.preparation import DryPreparation, Preparation
 from sm_core.requests import (
     AlgorithmSpecification,
@@ -90,13 +97,7 @@ class Estimator(Declared):
     @classmethod
     def declared_options(cls) -> tuple[Option, ...]:
         """The options of this class, a framework's own among them, for ``help()``."""
-        if cls.framework_name is None:
-            return (*ESTIMATOR, FRAMEWORK)
-        try:
-            return (*ESTIMATOR, *get_framework(cls.framework_name).options)
-        except UnknownFrameworkError:
-            # Its plugin was set aside; making one will say so.
-            return ESTIMATOR
+        return estimator_options(cls.framework_name)
 
     @overload
     def __init__(self, *args: Any, framework: str, **options: Any) -> None: ...
@@ -121,10 +122,10 @@ class Estimator(Declared):
         """
         name = framework or self.framework_name
         self.framework: Framework | None = get_framework(name) if name else None
-        declared = (*ESTIMATOR, *(self.framework.options if self.framework else ()))
-        bound = bind(type(self).__name__, declared, self.positional, args, options)
+        owner = type(self).__name__
+        bound = bind_estimator(owner, self.framework, self.positional, args, options)
         self._session: Session | None = bound.pop("sagemaker_session")
-        self._hyperparameters = own_copy(bound.pop("hyperparameters"))
+        self._hyperparameters = initial(self.framework, bound)
         for option, value in bound.items():
             setattr(self, option, value)
         #: The job of the last ``fit``.
@@ -141,7 +142,7 @@ class Estimator(Declared):
             )
         if self.entry_point is not None:
             return Source.locate(self.entry_point, self.source_dir)
-        if self.image_name is None:
+        if self.image_name is None and self.framework is not None and self.framework.script:
             raise TypeError(f"{type(self).__name__} needs entry_point, the script that trains")
         if self.source_dir is not None:
             raise TypeError("source_dir without entry_point: name the script in it")
@@ -170,12 +171,16 @@ class Estimator(Declared):
         return self._session
 
     def hyperparameters(self) -> dict[str, Any]:
-        """The user's hyperparameters."""
+        """The user's hyperparameters, by the names that are sent."""
         return dict(self._hyperparameters)
 
     def set_hyperparameters(self, **hyperparameters: Any) -> None:
-        """Add or replace hyperparameters."""
-        self._hyperparameters.update(hyperparameters)
+        """Add or replace hyperparameters; None unsets one that the framework declares.
+
+        Raises:
+            ConfigurationError: a value cannot be; all mistakes are named at once.
+        """
+        self._hyperparameters = merged(self.framework, self._hyperparameters, hyperparameters)
 
     def train_image(self) -> str:
         """URI of the image that trains.
@@ -274,17 +279,8 @@ class Estimator(Declared):
         model_class = self.framework.model_class() if self.framework else Model
         return model_class(
             model_data=self.model_data,
-            role=self.role,
             image=self.image_name,
-            entry_point=self.entry_point,
-            source_dir=self.source_dir,
-            py_version=self.py_version,
-            framework_version=self.framework_version,
-            container_log_level=self.container_log_level,
-            enable_cloudwatch_metrics=self.enable_cloudwatch_metrics,
-            code_location=self.code_location,
-            tags=self.tags,
-            sagemaker_session=self.sagemaker_session,
+            **{name: getattr(self, name) for name in shared_options(self.framework)},
         )
 
     def deploy(
@@ -340,7 +336,8 @@ class Estimator(Declared):
             "job_name",
             job_name or self.job_name or unique_name(self.base_job_name or base_name(image)),
         )
-        hyperparameters = encode(self._hyperparameters, self._encoding())
+        values = {**self._hyperparameters, **implied_hyperparameters(inputs)}
+        hyperparameters = encode(settled(self.framework, values), self._encoding())
         input_data = channels(
             inputs,
             default_channel=self._default_channel(),

@@ -15,11 +15,12 @@ from sm_core.options import Option
 
 if TYPE_CHECKING:
     from sm_core.estimator import Estimator
+    from sm_core.hyperparameters import Hyperparameters
     from sm_core.model import Model
     from sm_core.plugins import PluginManager
     from sm_core.predictor import Predictor
 
-__all__ = ["Framework", "get_framework", "list_frameworks"]
+__all__ = ["Framework", "get_framework", "list_frameworks", "plugin_of"]
 
 #: Frameworks of this project's own plugins and the distributions that bring them, so that a missing
 #: one can be named with the command that installs it. A third party's plugin needs no row here.
@@ -46,6 +47,10 @@ class Framework:
         model: reference to the ``Model`` subclass.
         predictor: reference to the ``Predictor`` subclass.
         options: constructor options beyond the core's own.
+        script: whether it trains and serves with a script of the user's; an algorithm does not,
+            and has no options about one.
+        hyperparameters: reference to the `Hyperparameters` subclass that declares them, from which
+            the estimator class derives, too; None if they are free-form.
         default_version: framework version when the user names none.
         hyperparameter_encoding: ``json`` encodes every value as JSON, as script containers expect;
             ``text`` passes ``str(value)``, as algorithms expect.
@@ -60,6 +65,8 @@ class Framework:
     model: str
     predictor: str
     options: tuple[Option, ...] = ()
+    script: bool = True
+    hyperparameters: str | None = None
     default_version: str | None = None
     hyperparameter_encoding: Literal["json", "text"] = "json"
     default_channel: str = "training"
@@ -69,6 +76,13 @@ class Framework:
     def estimator_class(self) -> type[Estimator]:
         """The estimator class, imported now."""
         found: type[Estimator] = _load(self, self.estimator)
+        return found
+
+    def hyperparameters_class(self) -> type[Hyperparameters] | None:
+        """The class that declares the hyperparameters, imported now; None if they are free-form."""
+        if self.hyperparameters is None:
+            return None
+        found: type[Hyperparameters] = _load(self, self.hyperparameters)
         return found
 
     def model_class(self) -> type[Model]:
@@ -118,6 +132,12 @@ def get_framework(name: str) -> Framework:
             "uninstall all but one of them"
         )
     return framework
+
+
+def plugin_of(framework: Framework) -> str:
+    """Name of the plugin that registers `framework`."""
+    brought = _registry()[framework.name.lower()]
+    return next(plugin for plugin, registered in brought.items() if registered is framework)
 
 
 def _unknown(name: str) -> str:

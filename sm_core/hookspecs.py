@@ -43,6 +43,19 @@ def sm_image(request: ImageRequest) -> str | None:
 
 
 @hookspec
+def sm_hyperparameters(
+    framework: str | None, hyperparameters: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return `hyperparameters` amended, or None to leave them as they are; raise to refuse them.
+
+    Called before a training request is made, shown ones included, with the user's values by the
+    names that the container knows, not yet encoded. The plugin that registers `framework` (None
+    for a container of the user's own) comes first; each sees what the one before returned. Do not
+    change `hyperparameters` in place.
+    """
+
+
+@hookspec
 def sm_codecs() -> Iterable[Codec]:  # type: ignore[empty-body]  # a specification
     """Return codecs: how payloads of a content type are encoded and decoded.
 

@@ -1,14 +1,41 @@
-"""Hyperparameters on their way to a container: encoded, and checked against AWS's limits."""
+"""Hyperparameters: declared by who knows them, checked when set, encoded for a container.
+
+A framework that knows its hyperparameters declares each once, as an attribute of a class, by the
+kinds in `sm_core.kinds`::
+
+    class RidgeHyperparameters(Hyperparameters):
+        alpha = number("strength of the regularisation", above=0, required=True)
+        solver = choice("how to solve", ("svd", "lsqr"), default="svd")
+
+Its estimator derives from that class and has them as attributes and constructor arguments.
+"""
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from sm_core.errors import ConfigurationError
+from sm_core.frameworks import Framework, plugin_of
+from sm_core.plugins import client_plugins
 
-__all__ = ["check_limits", "decode", "encode", "own_copy"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = [
+    "Hyperparameter",
+    "Hyperparameters",
+    "check_limits",
+    "declared_hyperparameters",
+    "decode",
+    "encode",
+    "initial",
+    "merged",
+    "own_copy",
+    "settled",
+]
 
 #: Limits of CreateTrainingJob's HyperParameters.
 MAX_COUNT = 100
@@ -16,6 +43,234 @@ MAX_KEY = 256
 MAX_VALUE = 2500
 #: What the names of those begin with that the toolkit in the container reads.
 OWN_PREFIX = "sagemaker_"
+
+
+T = TypeVar("T")
+
+
+class Hyperparameter(Generic[T]):
+    """A hyperparameter; as an attribute of an estimator, the value that was set, or None.
+
+    None is never sent: the algorithm's own default holds.
+
+    Attributes:
+        name: the attribute.
+        wire: the name that the algorithm knows.
+        help: what it means, with units.
+        annotation: its type as users should read it.
+        expected: the values that it takes, in words.
+        default: what the algorithm takes where nothing is sent; None if it has no default.
+        required: whether the estimator cannot be made without it.
+    """
+
+    def __init__(
+        self,
+        help: str,
+        accept: Callable[[Any], T],
+        *,
+        annotation: str,
+        expected: str,
+        sent: Callable[[T], Any] = lambda value: value,
+        wire: str = "",
+        default: Any = None,
+        required: bool = False,
+    ) -> None:
+        """
+        Args:
+            help: what it means, with units.
+            accept: the value to keep of what a user gives; raises TypeError or ValueError.
+            annotation: its type.
+            expected: the values that it takes, in words.
+            sent: what of the value is encoded.
+            wire: the name that the algorithm knows, if it is not the attribute's.
+            default: the algorithm's own.
+            required: whether the estimator cannot be made without it.
+        """
+        self.help, self.annotation, self.expected = help, annotation, expected
+        self.name, self.wire = "", wire
+        self.default, self.required = default, required
+        self._accept, self.sent = accept, sent
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.wire = self.wire or name
+        default = "" if self.default is None else f"; default {self.default}"
+        self.__doc__ = f"{self.help}: {self.expected}{default}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, instance: Hyperparameters, owner: type) -> T | None: ...
+
+    def __get__(self, instance: Hyperparameters | None, owner: type) -> Self | T | None:
+        if instance is None:
+            return self
+        value: T | None = instance.hyperparameters().get(self.wire)
+        return value
+
+    def __set__(self, instance: Hyperparameters, value: T | None) -> None:
+        instance.set_hyperparameters(**{self.name: value})
+
+    def checked(self, value: Any) -> T:
+        """The value to keep.
+
+        Raises:
+            ValueError: it is none that is expected; the message says so.
+        """
+        try:
+            return self._accept(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"{self.name} is {value!r}; it must be {self.expected}") from None
+
+
+class Hyperparameters:
+    """Base of the classes that declare hyperparameters, each as an attribute."""
+
+    if TYPE_CHECKING:
+
+        def hyperparameters(self) -> dict[str, Any]: ...
+
+        def set_hyperparameters(self, **hyperparameters: Any) -> None: ...
+
+    @classmethod
+    def declared(cls) -> dict[str, Hyperparameter[Any]]:
+        """The hyperparameters of this class and its bases, by attribute."""
+        return {
+            name: value
+            for base in reversed(cls.__mro__)
+            for name, value in vars(base).items()
+            if isinstance(value, Hyperparameter)
+        }
+
+    @classmethod
+    def contradictions(cls, values: Mapping[str, Any]) -> Iterable[str]:
+        """What is wrong with values, by names on the wire, each of which may be.
+
+        Asked before a request is made, so that what is missing then is a contradiction too.
+        """
+        return ()
+
+
+def initial(framework: Framework | None, bound: dict[str, Any]) -> dict[str, Any]:
+    """An estimator's hyperparameters, taken out of its constructor's options.
+
+    Args:
+        framework: None for a container of the user's own.
+        bound: the options; those that are hyperparameters are removed.
+
+    Raises:
+        TypeError: a hyperparameter is given twice, or a required one is missing.
+        ConfigurationError: one has a value that cannot be; all mistakes are named at once.
+    """
+    free = own_copy(bound.pop("hyperparameters"))
+    declared = declared_hyperparameters(framework)
+    named = {name: value for name in declared if (value := bound.pop(name)) is not None}
+    twice = [name for name in named if {name, declared[name].wire} & set(free)]
+    if twice:
+        raise TypeError(f"{', '.join(twice)}: given both by name and in hyperparameters")
+    values = merged(framework, {}, {**free, **named})
+    missing = [n for n, each in declared.items() if each.required and each.wire not in values]
+    if missing:
+        raise TypeError(f"{_owner(framework)} needs {', '.join(missing)}")
+    return values
+
+
+def merged(
+    framework: Framework | None, values: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`values`, by the names that are sent, with those that a user gives by any of their names.
+
+    Args:
+        framework: None for a container of the user's own.
+        values: what was set before.
+        given: to be set; None unsets a declared one.
+
+    Raises:
+        ConfigurationError: one is unknown or has a value that cannot be; all mistakes are named at
+            once. Names that begin with an underscore are the algorithms' own affair.
+    """
+    if framework is None or framework.hyperparameters is None:
+        return {**values, **given}
+    found, mistakes = _checked(declared_hyperparameters(framework), given)
+    _refuse(framework, mistakes)
+    return {name: value for name, value in {**values, **found}.items() if value is not None}
+
+
+def settled(framework: Framework | None, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values to encode: as the plugins' ``sm_hyperparameters`` hooks amend them, and checked.
+
+    Args:
+        framework: whose own plugin comes first; None for a container of the user's own.
+        values: what the user set, and what the data implies.
+
+    Raises:
+        ConfigurationError: they are wrong, alone or together; all mistakes are named at once.
+    """
+    amended = client_plugins().fold(
+        "sm_hyperparameters",
+        "hyperparameters",
+        values,
+        first=plugin_of(framework) if framework else None,
+        framework=framework.name if framework else None,
+    )
+    values = values if amended is None else amended
+    declaring = framework.hyperparameters_class() if framework else None
+    if declaring is None:
+        return values
+    found, mistakes = _checked(declaring.declared(), values)
+    kept = {name: value for name, value in found.items() if value is not None}
+    declared = {each.wire: each for each in declaring.declared().values()}
+    missing = [each.name for name, each in declared.items() if each.required and name not in kept]
+    mistakes += [f"{name} is missing" for name in missing]
+    _refuse(framework, [*mistakes, *declaring.contradictions(kept)])
+    return {
+        name: declared[name].sent(value) if name in declared else value
+        for name, value in kept.items()
+    }
+
+
+def declared_hyperparameters(framework: Framework | None) -> dict[str, Hyperparameter[Any]]:
+    """The hyperparameters that `framework` declares, by attribute; none if they are free-form."""
+    declaring = framework.hyperparameters_class() if framework else None
+    return declaring.declared() if declaring else {}
+
+
+def _owner(framework: Framework | None) -> str:
+    """The estimator's class, for messages."""
+    return framework.estimator.rpartition(":")[2] if framework else "Estimator"
+
+
+def _refuse(framework: Framework | None, mistakes: Sequence[str]) -> None:
+    if mistakes:
+        raise ConfigurationError(f"{_owner(framework)}: " + "; ".join(mistakes))
+
+
+def _checked(
+    declared: Mapping[str, Hyperparameter[Any]], given: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Values by the names that are sent, and what is wrong with them."""
+    names = {**{each.wire: each for each in declared.values()}, **declared}
+    found: dict[str, Any] = {}
+    mistakes = []
+    for name, value in given.items():
+        each = names.get(name)
+        if each is None and name.startswith("_"):
+            found[name] = value
+        elif each is None:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(declared)}"
+            mistakes.append(f"there is no hyperparameter {name!r}{hint}")
+        elif each.wire in found:
+            mistakes.append(f"{each.name} and {each.wire} are two names of one hyperparameter")
+        elif value is None:
+            found[each.wire] = None
+        else:
+            try:
+                found[each.wire] = each.checked(value)
+            except ValueError as error:
+                mistakes.append(str(error))
+    return found, mistakes
 
 
 def encode(values: Mapping[str, Any], encoding: Literal["json", "text"]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import unquote
 
 import attrs
@@ -15,7 +15,14 @@ from sm_core.errors import InputError
 from sm_core.folders import check_holds_data
 from sm_core.requests import Channel, DataSource, S3DataSource, ShuffleConfig
 
-__all__ = ["Inputs", "TrainingInput", "channels", "split_s3_uri"]
+__all__ = [
+    "Inputs",
+    "TrainingData",
+    "TrainingInput",
+    "channels",
+    "implied_hyperparameters",
+    "split_s3_uri",
+]
 
 #: SageMaker's limits.
 MAX_CHANNELS = 20
@@ -87,7 +94,24 @@ class TrainingInput:
     )
 
 
-Inputs = str | TrainingInput | Mapping[str, str | TrainingInput] | None
+class TrainingData(Protocol):
+    """Data that knows its channels.
+
+    A method ``training_hyperparameters()`` may tell hyperparameters that follow from the data, such
+    as its width; they win over those of the estimator.
+    """
+
+    def training_inputs(self) -> Mapping[str, str | TrainingInput]:
+        """The data by channel."""
+
+
+Inputs = str | TrainingInput | Mapping[str, str | TrainingInput] | TrainingData | None
+
+
+def implied_hyperparameters(inputs: Inputs) -> Mapping[str, Any]:
+    """The hyperparameters that follow from `inputs`, if it is a `TrainingData` that tells some."""
+    implied = getattr(inputs, "training_hyperparameters", None)
+    return {} if implied is None else implied()
 
 
 def split_s3_uri(uri: str) -> tuple[str, str] | None:
@@ -102,8 +126,8 @@ def channels(
     """The job's channels.
 
     Args:
-        inputs: one URI or `TrainingInput`, which feeds `default_channel`, or a dict of them by
-            channel name; None for a job without input.
+        inputs: one URI or `TrainingInput`, which feeds `default_channel`, a dict of them by
+            channel name, or a `TrainingData`; None for a job without input.
         default_channel: the framework's.
         upload: called with a local path and its channel for a ``file://`` URI; returns an S3 URI.
 
@@ -112,12 +136,20 @@ def channels(
     """
     if inputs is None:
         return None
-    named = inputs if isinstance(inputs, Mapping) else {default_channel: inputs}
+    named = _by_channel(inputs, default_channel)
     if not named:
         raise InputError("inputs is an empty dict; name a channel, or pass None for a job without")
     if len(named) > MAX_CHANNELS:
         raise InputError(f"{len(named)} channels are given, SageMaker takes {MAX_CHANNELS}")
     return tuple(_channel(name, value, upload) for name, value in named.items())
+
+
+def _by_channel(inputs: Any, default_channel: str) -> Mapping[str, str | TrainingInput]:
+    known = getattr(inputs, "training_inputs", None)
+    if known is not None:
+        found: Mapping[str, str | TrainingInput] = known()
+        return found
+    return inputs if isinstance(inputs, Mapping) else {default_channel: inputs}
 
 
 def _channel(name: str, value: str | TrainingInput, upload: Callable[[Path, str], str]) -> Channel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sm_core.declarations import MODEL, MODEL_ALIASES, ModelOptions
+from sm_core.declarations import MODEL, ModelOptions, bind_model, model_options
 from sm_core.endpoints import deploy
 from sm_core.errors import ConfigurationError
 from sm_core.frameworks import Framework, get_framework
@@ -120,7 +120,7 @@ class Model(Declared):
     @classmethod
     def declared_options(cls) -> tuple[Option, ...]:
         """The options of this class, for ``help()``."""
-        return MODEL
+        return model_options(cls.framework_name)
 
     @documented(MODEL)
     def __init__(self, *args: Any, **options: Unpack[ModelOptions]) -> None:
@@ -129,15 +129,14 @@ class Model(Declared):
         Raises:
             TypeError: an option is unknown, missing or given twice.
         """
-        bound = bind(
-            type(self).__name__, MODEL, self.positional, args, options, aliases=MODEL_ALIASES
-        )
-        self._session: Session | None = bound.pop("sagemaker_session")
-        for name, value in bound.items():
-            setattr(self, name, value)
         self.framework: Framework | None = (
             get_framework(self.framework_name) if self.framework_name else None
         )
+        owner = type(self).__name__
+        bound = bind_model(owner, self.framework, self.positional, args, options)
+        self._session: Session | None = bound.pop("sagemaker_session")
+        for name, value in bound.items():
+            setattr(self, name, value)
         if self.framework is None and self.image is None:
             raise TypeError(
                 f"{type(self).__name__} needs image, or a framework's own class such as MXNetModel"
@@ -247,7 +246,8 @@ class Model(Declared):
         image = self._image(preparation.session, instance_type)
         name = check_name("name", self.name or unique_name(base_name(image)))
         environment = dict(self.env or {})
-        if self.framework is not None or self._source is not None:
+        takes_script = self.framework.script if self.framework else self._source is not None
+        if takes_script:
             environment = {**self._toolkit_variables(preparation, name), **environment}
         return ModelRequest(
             model_name=name,

@@ -52,6 +52,7 @@ CLIENT_HOOKS = frozenset(
         "sm_commands",
         "sm_container",
         "sm_frameworks",
+        "sm_hyperparameters",
         "sm_image",
         "sm_request",
     }
@@ -59,9 +60,7 @@ CLIENT_HOOKS = frozenset(
 CONTAINER_HOOKS = frozenset({"sm_inference", "sm_train"})
 _ALL_HOOKS = CLIENT_HOOKS | CONTAINER_HOOKS
 #: Hooks that the manager calls plugin by plugin, so that wrapping them would do nothing.
-_CALLED_ONE_BY_ONE = frozenset(
-    {"sm_backends", "sm_codecs", "sm_container", "sm_frameworks", "sm_image", "sm_request"}
-)
+_CALLED_ONE_BY_ONE = CLIENT_HOOKS - {"sm_commands"}
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -169,12 +168,19 @@ class PluginManager(pluggy.PluginManager):
         return None
 
     def fold(
-        self, hook: str, folded: str, value: Mapping[str, Any], **arguments: Any
+        self,
+        hook: str,
+        folded: str,
+        value: Mapping[str, Any],
+        *,
+        first: str | None = None,
+        **arguments: Any,
     ) -> dict[str, Any] | None:
         """Call `hook` plugin by plugin, each seeing as argument `folded` what the last returned.
 
-        Plugins come in the order of registration; ``tryfirst`` and ``trylast`` move one to either
-        end. One that returns None leaves the value as it is.
+        The plugin called `first` comes first. The others come in the order of registration;
+        ``tryfirst`` and ``trylast`` move one to either end. One that returns None leaves the value
+        as it is.
 
         Returns:
             The last result that is not None, or None if there is none.
@@ -184,7 +190,9 @@ class PluginManager(pluggy.PluginManager):
                 itself passes through: that is how it refuses.
         """
         result: dict[str, Any] | None = None
-        for implementation in self._in_order(hook):
+        for implementation in sorted(
+            self._in_order(hook), key=lambda each: each.plugin_name != first
+        ):
             given = {**arguments, folded: value if result is None else result}
             answer = self._call(hook, implementation, given)
             if answer is None:

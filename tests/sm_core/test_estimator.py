@@ -28,6 +28,7 @@ from sm_core.errors import (
 )
 from sm_core.estimator import Estimator
 from sm_core.frameworks import Framework
+from sm_core.hyperparameters import decode
 from sm_core.inputs import TrainingInput
 from sm_core.logs import TRAINING_GROUP
 from sm_core.requests import RequestContext
@@ -713,3 +714,60 @@ def test_an_interrupted_deployment_can_be_deleted(
     events.unregister("before-call.sagemaker.DescribeEndpoint", interrupt)
     estimator.delete_endpoint()
     assert left_over() == []
+
+
+# sm_hyperparameters
+
+
+def test_hook_sm_hyperparameters_amends_what_is_encoded(
+    paper: Framework, add_plugin: AddPlugin, session: Session, script: str
+) -> None:
+    seen: list[tuple[str, str | None, dict[str, Any]]] = []
+
+    def watch(name: str) -> Callable[..., dict[str, Any] | None]:
+        def sm_hyperparameters(
+            framework: str | None, hyperparameters: dict[str, Any]
+        ) -> dict[str, Any] | None:
+            seen.append((name, framework, dict(hyperparameters)))
+            return None if name == "silent" else {**hyperparameters, name: len(seen)}
+
+        return sm_hyperparameters
+
+    add_plugin("early", sm_hyperparameters=watch("early"))
+    # The framework's own plugin comes first, though it registered last.
+    add_plugin(
+        "own",
+        sm_frameworks=lambda: [attrs.evolve(paper, name="origami-2", aliases=())],
+        sm_hyperparameters=watch("own"),
+    )
+    add_plugin("silent", sm_hyperparameters=watch("silent"))
+    estimator = Estimator(
+        framework="origami-2",
+        image_name=IMAGE,
+        entry_point=script,
+        role=ROLE,
+        train_instance_type="ml.c5.xlarge",
+        hyperparameters={"a": 0},
+        sagemaker_session=session,
+    )
+    sent = decode(estimator.training_request()["HyperParameters"])
+    assert {name: sent[name] for name in ("a", "own", "early")} == {"a": 0, "own": 1, "early": 2}
+    assert seen == [
+        ("own", "origami-2", {"a": 0}),
+        ("early", "origami-2", {"a": 0, "own": 1}),
+        ("silent", "origami-2", {"a": 0, "own": 1, "early": 2}),
+    ]
+    assert estimator.hyperparameters() == {"a": 0}
+
+
+def test_a_plugin_refuses_hyperparameters_before_anything_is_made(
+    add_plugin: AddPlugin, session: Session
+) -> None:
+    def sm_hyperparameters(framework: str | None) -> None:
+        raise ConfigurationError(f"not with {framework}")
+
+    add_plugin(sm_hyperparameters=sm_hyperparameters)
+    estimator = own(session)
+    with pytest.raises(ConfigurationError, match="not with None"):
+        estimator.fit()
+    assert session.client("s3").list_buckets()["Buckets"] == []

@@ -250,6 +250,13 @@ def test_fold_lets_a_plugin_ask_to_be_first_or_last(no_installed_plugins: None) 
     assert folded == {"seen": "amz"}
 
 
+def test_fold_lets_the_caller_name_the_first(add_plugin: AddPlugin) -> None:
+    for letter in "abc":
+        add_plugin(letter, sm_request=amending(letter))
+    folded = client_plugins().fold("sm_request", "request", {}, first="c", context=CONTEXT)
+    assert folded == {"seen": "cab"}
+
+
 def test_fold_names_the_plugin_that_returned_something_else(add_plugin: AddPlugin) -> None:
     add_plugin("ann", sm_request=lambda request: [])
     with pytest.raises(PluginError, match="plugin 'ann': sm_request returned a list"):
