@@ -1,0 +1,299 @@
+"""Rows to RecordIO-protobuf, whole blocks of rows at a time.
+
+The bytes are those that protobuf's own serialisation of one ``Record`` per row gives, framed by
+RecordIO: magic, length, payload, zeros up to a multiple of four. Where all rows take the same bytes
+but for their numbers, a block that holds everything else is filled in again and again; otherwise
+sizes are computed for all rows at once, and the parts of all rows are put in place together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import attrs
+import numpy as np
+
+from sm_amazon_algos import varints
+from sm_amazon_algos.matrices import Array, DenseRows, Kind, Rows, SparseRows
+from sm_core.errors import CodecError
+
+__all__ = ["MAGIC", "MAX_PAYLOAD", "TENSOR_TAGS", "encode_blocks"]
+
+MAGIC = bytes.fromhex("0a23d7ce")
+#: The frame's length has 29 bits; the other three say whether it is a part of a record.
+MAX_PAYLOAD = (1 << 29) - 1
+#: Bytes that a block aims at: large enough to hide numpy's cost per call, small enough for a cache.
+BLOCK = 1 << 20
+
+#: Field numbers and wire types as they stand in the bytes; see `sm_amazon_algos.records`.
+TENSOR_TAGS: dict[Kind, int] = {"float32": 0x12, "float64": 0x1A, "int32": 0x3A}
+FEATURES, LABEL = 0x0A, 0x12
+#: The entry's key: field 1, six bytes, the one name that the algorithms know.
+_NAME = b"\x0a\x06values"
+_VALUES, _KEYS, _SHAPE = 0x0A, 0x12, 0x1A
+_ENTRY_VALUE = 0x12
+
+
+def encode_blocks(rows: Rows, labels: DenseRows | None = None) -> Iterator[Array]:
+    """The records of `rows` as blocks of bytes.
+
+    Args:
+        rows: one record each.
+        labels: as many.
+
+    Yields:
+        arrays of uint8, whole records each, that are valid until the next one is asked for.
+
+    Raises:
+        CodecError: a number does not fit its tensor, or a row the format.
+    """
+    fixed = isinstance(rows, DenseRows) and rows.kind != "int32"
+    if fixed and (labels is None or labels.kind != "int32"):
+        assert isinstance(rows, DenseRows)
+        yield from _fixed(rows, labels)
+    else:
+        yield from _ragged(rows, labels)
+
+
+def _fixed(rows: DenseRows, labels: DenseRows | None) -> Iterator[Array]:
+    """Rows that differ in nothing but their numbers."""
+    template, places = _template(
+        rows.columns, rows.kind, *(() if labels is None else (labels.columns, labels.kind))
+    )
+    count = max(1, min(len(rows), BLOCK // len(template)))
+    block = np.empty((count, len(template)), dtype=np.uint8)
+    block[:] = template
+    for start in range(0, len(rows), count):
+        part = block[: min(count, len(rows) - start)]
+        for source, place in zip((rows, labels), places, strict=False):
+            if source is not None:
+                _fill(part[:, place], source.array[start : start + len(part)], source.kind)
+        yield part.reshape(-1)
+
+
+@lru_cache(maxsize=32)
+def _template(
+    columns: int, kind: Kind, label_columns: int | None = None, label_kind: Kind = "float32"
+) -> tuple[Array, list[slice]]:
+    """A record of zeros, and where in it features and labels stand."""
+    row = DenseRows(np.zeros((1, columns), np.dtype(kind)), kind)
+    if label_columns is None:
+        return _assemble(row, None)
+    return _assemble(row, DenseRows(np.zeros((1, label_columns), np.dtype(label_kind)), label_kind))
+
+
+def _fill(target: Array, source: Array, kind: Kind) -> None:
+    """Put `source`'s numbers into the bytes `target`, row by row."""
+    wanted = np.dtype(kind).newbyteorder("<")
+    if source.dtype == wanted and (source.strides[1] == wanted.itemsize or source.shape[1] == 1):
+        target[:] = (
+            np.ascontiguousarray(source).view(np.uint8)
+            if source.shape[1] == 1
+            else (source.view(np.uint8))
+        )
+    elif target.shape[1]:
+        target.view(wanted)[:] = source
+
+
+def _ragged(rows: Rows, labels: DenseRows | None) -> Iterator[Array]:
+    """Rows of different sizes: sparse ones, and integers."""
+    start = 0
+    while start < len(rows):
+        stop = start + _rows_for_a_block(rows, start)
+        label = None if labels is None else labels.between(start, stop)
+        yield _assemble(rows.between(start, stop), label)[0]
+        start = stop
+
+
+def _rows_for_a_block(rows: Rows, start: int) -> int:
+    if isinstance(rows, DenseRows):
+        return max(1, BLOCK // (rows.columns * 4 + 64))
+    # As many as hold, with some 8 bytes a value, at most a block; at least one.
+    budget = BLOCK // 8
+    upper = min(len(rows), start + BLOCK // 64)
+    pointers = rows.indptr[start : upper + 1]
+    return max(1, int(np.searchsorted(pointers, int(pointers[0]) + budget, side="right")) - 1)
+
+
+@attrs.frozen(eq=False)
+class _Tensor:
+    """The tensors of a block of rows, one per row, and the sizes of all that encloses them.
+
+    Attributes:
+        field: tag of the record's field.
+        tag: tag of the tensor in its Value.
+        values: bytes of the values, row after row.
+        value_sizes: of each row's.
+        keys: bytes of the keys, row after row; empty for dense tensors.
+        key_sizes: of each row's.
+        shape: the shape's field, the same for all rows.
+        tensor_sizes: of the tensor messages.
+        inner_sizes: of the Value messages.
+        entry_sizes: of the map's entries.
+    """
+
+    field: int
+    tag: int
+    values: Array
+    value_sizes: Array
+    keys: Array
+    key_sizes: Array
+    shape: bytes
+    tensor_sizes: Array
+    inner_sizes: Array
+    entry_sizes: Array
+
+    @classmethod
+    def of(cls, field: int, rows: Rows) -> _Tensor:
+        """The tensors for `rows`."""
+        values, value_sizes = _values(rows)
+        keys, key_sizes, shape = np.zeros(0, np.uint8), np.zeros(len(rows), np.int64), b""
+        if isinstance(rows, SparseRows):
+            keys, taken = varints.encode(rows.keys())
+            key_sizes = _per_row(taken, rows.indptr)
+            width, _ = varints.encode(np.array([rows.columns], dtype=np.uint64))
+            shape = bytes([_SHAPE, len(width)]) + width.tobytes()
+        tensor = _field_sizes(value_sizes) + _field_sizes(key_sizes) + len(shape)
+        inner = 1 + varints.sizes(tensor) + tensor
+        entry = len(_NAME) + 1 + varints.sizes(inner) + inner
+        tag = TENSOR_TAGS[rows.kind]
+        return cls(field, tag, values, value_sizes, keys, key_sizes, shape, tensor, inner, entry)
+
+    def sizes(self) -> Array:
+        """Bytes of the record's field."""
+        return 1 + varints.sizes(self.entry_sizes) + self.entry_sizes
+
+    def lengths(self) -> tuple[Array, ...]:
+        """The lengths that stand in the bytes: before the values, and before the keys."""
+        outer = (self.entry_sizes, self.inner_sizes, self.tensor_sizes)
+        return (*outer, self.value_sizes, self.key_sizes)
+
+
+def _values(rows: Rows) -> tuple[Array, Array]:
+    numbers = rows.values()
+    pointers: Array = (
+        rows.indptr
+        if isinstance(rows, SparseRows)
+        else np.arange(0, numbers.size + 1, rows.columns)
+        if rows.columns
+        else np.zeros(len(rows) + 1, np.int64)
+    )
+    flat = np.ascontiguousarray(numbers).reshape(-1)
+    if rows.kind != "int32":
+        return flat.view(np.uint8), np.diff(pointers).astype(np.int64) * flat.itemsize
+    # A negative number is sent as 64 bits, ten bytes of seven.
+    encoded, taken = varints.encode(flat.astype(np.int64).view(np.uint64))
+    return encoded, _per_row(taken, pointers)
+
+
+def _per_row(taken: Array, pointers: Array) -> Array:
+    until = np.zeros(len(taken) + 1, dtype=np.int64)
+    np.cumsum(taken, dtype=np.int64, out=until[1:])
+    ends: Array = until[pointers]
+    return np.diff(ends)
+
+
+def _field_sizes(lengths: Array) -> Array:
+    """Bytes of a packed field with contents of `lengths`: nothing at all for an empty one."""
+    found: Array = np.where(lengths == 0, 0, 1 + varints.sizes(lengths) + lengths)
+    return found
+
+
+def _assemble(rows: Rows, labels: DenseRows | None) -> tuple[Array, list[slice]]:
+    """The records of one block, and where in the first one the numbers stand."""
+    tensors = [_Tensor.of(FEATURES, rows)]
+    if labels is not None:
+        tensors.append(_Tensor.of(LABEL, labels))
+    payloads = sum(tensor.sizes() for tensor in tensors)
+    assert isinstance(payloads, np.ndarray)
+    if len(payloads) and int(payloads.max()) > MAX_PAYLOAD:
+        raise CodecError(
+            f"a row takes {int(payloads.max())} bytes as a record, which may have {MAX_PAYLOAD}"
+        )
+    framed = 8 + (payloads + 3 & ~3)
+    ends = np.cumsum(framed)
+    out = np.zeros(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
+    position = ends - framed
+    header = np.empty((len(payloads), 8), dtype=np.uint8)
+    header[:, :4] = np.frombuffer(MAGIC, dtype=np.uint8)
+    header[:, 4:] = payloads.astype("<u4")[:, np.newaxis].view(np.uint8)
+    _put_fixed(out, position, header)
+    position += 8
+    places = []
+    for tensor in tensors:
+        start = _put_tensor(out, position, tensor)
+        if len(start):
+            places.append(slice(int(start[0]), int(start[0] + tensor.value_sizes[0])))
+    return out, places
+
+
+def _put_tensor(out: Array, position: Array, tensor: _Tensor) -> Array:
+    """Put the tensors at `position`, which moves behind them; returns where their values begin."""
+    lengths = tensor.lengths()
+    widths = np.zeros(len(position), dtype=np.int64)
+    for length in lengths:
+        widths = widths * 11 + np.where(length == 0, 0, varints.sizes(length))
+    # Rows whose lengths take the same number of bytes get their heads together.
+    starts = np.empty_like(position)
+    key_starts = np.empty_like(position)
+    for pattern in np.unique(widths):
+        chosen = np.flatnonzero(widths == pattern)
+        entry, inner, content, value, key = (length[chosen] for length in lengths)
+        at = position[chosen]
+        head = [
+            *(tensor.field, entry, _NAME, _ENTRY_VALUE, inner, tensor.tag, content),
+            *((_VALUES, value) if value[0] else ()),
+        ]
+        at = _put_row(out, at, head)
+        starts[chosen] = at
+        at = at + value
+        if key[0]:
+            at = _put_row(out, at, [_KEYS, key])
+        key_starts[chosen] = at
+        at = at + key
+        position[chosen] = _put_row(out, at, [tensor.shape]) if tensor.shape else at
+    _put_ragged(out, starts, tensor.value_sizes, tensor.values)
+    _put_ragged(out, key_starts, tensor.key_sizes, tensor.keys)
+    return starts
+
+
+def _put_row(out: Array, position: Array, pieces: list[int | bytes | Array]) -> Array:
+    """Put the same pieces for each row at its position; numbers differ but in their values."""
+    columns = []
+    for piece in pieces:
+        if isinstance(piece, np.ndarray):
+            width = varints.size(int(piece[0]))
+            columns.append(varints.encode_wide(piece, width))
+        else:
+            text = bytes([piece]) if isinstance(piece, int) else piece
+            constant = np.frombuffer(text, dtype=np.uint8)
+            columns.append(np.broadcast_to(constant, (len(position), len(text))))
+    table = np.concatenate(columns, axis=1)
+    _put_fixed(out, position, table)
+    moved: Array = position + table.shape[1]
+    return moved
+
+
+def _put_fixed(out: Array, position: Array, table: Array) -> None:
+    """Write each row of `table` at its position."""
+    width = table.shape[1]
+    if len(position):
+        windows = np.lib.stride_tricks.sliding_window_view(out, width, writeable=True)
+        windows[position] = table
+
+
+def _put_ragged(out: Array, starts: Array, sizes: Array, flat: Array) -> None:
+    """Write `flat`, of which each row has `sizes` bytes, to `starts`; rows follow one another."""
+    if not len(flat):
+        return
+    # Runs of bytes to leave and to write, by turns.
+    runs = np.empty(2 * len(starts) + 1, dtype=np.int64)
+    runs[1:-1:2] = sizes
+    runs[0] = starts[0]
+    ends = starts + sizes
+    runs[2:-1:2] = starts[1:] - ends[:-1]
+    runs[-1] = len(out) - ends[-1]
+    turns = np.zeros(len(runs), dtype=np.bool_)
+    turns[1::2] = True
+    out[np.repeat(turns, runs)] = flat

@@ -1,0 +1,191 @@
+"""Many records parsed at once: the same step for all of them, whatever the sizes in each.
+
+Records of one writer have the same fields in the same order. A plan, taken from one of them, says
+which; every record is then read field by field along the plan, all records at a time, as arrays of
+positions. A record that turns out to be different is left to others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+
+from sm_amazon_algos import ragged
+from sm_amazon_algos.arrays import Column
+from sm_amazon_algos.encoding import FEATURES, LABEL, TENSOR_TAGS
+from sm_amazon_algos.framing import Frames
+from sm_amazon_algos.matrices import Array
+from sm_amazon_algos.wire import Tensor
+
+__all__ = ["parse"]
+
+#: Bytes behind the last record that may be looked at: the longest number and some.
+_MARGIN = 32
+#: Lengths of more bytes than this are left to others.
+_LENGTH_BYTES = 5
+
+
+def parse(
+    frames: Frames, rows: Array, plan: Sequence[Tensor]
+) -> tuple[Array, dict[tuple[str, str], Column]]:
+    """The columns of those records among `rows` that follow `plan`.
+
+    Args:
+        frames: the records.
+        rows: which of them, ascending, neighbours in `frames` for the most part.
+        plan: the tensors of one of them, in their order.
+
+    Returns:
+        which of `rows` follow the plan, as a mask, and their columns.
+    """
+    starts, sizes = frames.starts[rows], frames.sizes[rows]
+    first, stop = int(starts[0]), int(starts[-1] + sizes[-1])
+    # What the walk looks at behind a record must be there, and mean nothing.
+    block = np.empty(stop - first + int(sizes.max()) + _MARGIN, dtype=np.uint8)
+    block[: stop - first] = frames.data[first:stop]
+    block[stop - first :] = 0
+    good = np.ones(len(rows), dtype=np.bool_)
+    while True:
+        walk = _Walk(block, starts - first, sizes, stop - first)
+        spans = [_follow(walk, tensor) for tensor in plan]
+        good &= walk.good & (walk.position == walk.end)
+        chosen = np.flatnonzero(good)
+        columns, broken = _columns(block, plan, spans, chosen)
+        if columns is not None:
+            return good, columns
+        # Their numbers are damaged; what was read behind them is not to be trusted.
+        good[broken] = False
+
+
+class _Walk:
+    """A position in every record, moved on together.
+
+    Attributes:
+        good: which records were as expected so far; the others' positions mean nothing.
+    """
+
+    def __init__(self, block: Array, starts: Array, sizes: Array, limit: int) -> None:
+        self._block = block
+        self._limit = limit
+        self.position = starts
+        self.end = starts + sizes
+        self.good = np.ones(len(starts), dtype=np.bool_)
+
+    def expect(self, text: bytes) -> None:
+        """`text` comes next."""
+        block, position = self._block, self.position
+        for place, byte in enumerate(text):
+            self.good &= block.take(position + place) == byte
+        self._move(position + len(text))
+
+    def given(self, tag: int) -> Array:
+        """Where `tag` comes next; the position moves over it there."""
+        found: Array = (self._block.take(self.position) == tag) & (self.position < self.end)
+        self._move(self.position + found)
+        return found
+
+    def length(self, where: Array | None = None) -> Array:
+        """The length that comes next, and is no longer than the record; 0 where not `where`."""
+        block, position = self._block, self.position
+        byte = block.take(position)
+        value = (byte & 0x7F).astype(np.int64)
+        moved = position + 1
+        more = byte >= 0x80
+        for place in range(1, _LENGTH_BYTES):
+            if not more.any():
+                break
+            byte = block.take(position + place)
+            value += np.where(more, (byte & 0x7F).astype(np.int64) << 7 * place, 0)
+            moved += more
+            more &= byte >= 0x80
+        self.good &= ~more
+        if where is not None:
+            value = np.where(where, value, 0)
+            moved = np.where(where, moved, position)
+        self.good &= moved + value <= self.end
+        self._move(moved)
+        return value
+
+    def skip(self, length: Array) -> Array:
+        """Move over `length` bytes; returns where they begin."""
+        before = self.position
+        self._move(before + length)
+        return before
+
+    def _move(self, position: Array) -> None:
+        self.position = np.minimum(position, self._limit)
+
+
+@attrs.frozen(eq=False)
+class _Spans:
+    """Where the values and keys of one tensor lie in every record."""
+
+    values: Array
+    value_sizes: Array
+    keys: Array
+    key_sizes: Array
+
+
+def _follow(walk: _Walk, tensor: Tensor) -> _Spans:
+    tag = FEATURES if tensor.field == "features" else LABEL
+    walk.expect(bytes([tag]))
+    stop = walk.length()
+    stop += walk.position
+    walk.expect(bytes([0x0A, len(tensor.name)]) + tensor.name + b"\x12")
+    for inner in (TENSOR_TAGS[tensor.kind], None):
+        length = walk.length()
+        walk.good &= walk.position + length == stop
+        if inner is not None:
+            walk.expect(bytes([inner]))
+    value_sizes = walk.length(walk.given(0x0A))
+    values = walk.skip(value_sizes)
+    key_sizes = walk.length(walk.given(0x12))
+    keys = walk.skip(key_sizes)
+    if tensor.shape:
+        walk.expect(bytes([0x1A, len(tensor.shape)]) + tensor.shape)
+    walk.good &= walk.position == stop
+    return _Spans(values, value_sizes, keys, key_sizes)
+
+
+def _columns(
+    block: Array, plan: Sequence[Tensor], spans: Sequence[_Spans], chosen: Array
+) -> tuple[dict[tuple[str, str], Column] | None, Array]:
+    """The columns of the chosen records; or None, and those whose numbers are damaged."""
+    columns: dict[tuple[str, str], Column] = {}
+    for tensor, span in zip(plan, spans, strict=True):
+        lie = _Spans(*(part[chosen] for part in attrs.astuple(span)))
+        column, broken = _tensor(block, lie, tensor)
+        if column is None:
+            return None, chosen[broken]
+        columns[tensor.field, tensor.name.decode()] = column
+    return columns, chosen[:0]
+
+
+def _tensor(block: Array, spans: _Spans, tensor: Tensor) -> tuple[Column | None, Array]:
+    """The tensors of some records as a column; or None, and which of them are damaged."""
+    values, counts, broken = ragged.numbers(block, spans.values, spans.value_sizes, tensor.kind)
+    sparse = spans.key_sizes != 0
+    keys = None
+    if sparse.any() and not broken.any():
+        keys, key_counts, broken = ragged.keys(block, spans.keys, spans.key_sizes, counts)
+        broken = broken | sparse & (key_counts != counts)
+    if broken.any():
+        return None, broken
+    widths = np.full(len(counts), width_of(tensor.shape), dtype=np.int64)
+    return (
+        Column(values=values, counts=counts, keys=keys, sparse=sparse, columns=widths),
+        broken,
+    )
+
+
+def width_of(shape: bytes) -> int:
+    """The width that a packed shape declares; -1 for none."""
+    numbers, _, _ = ragged.varints(
+        np.frombuffer(shape, dtype=np.uint8), np.array([len(shape)], dtype=np.int64)
+    )
+    width = 1
+    for number in numbers.tolist():
+        width *= number
+    return width if len(numbers) else -1

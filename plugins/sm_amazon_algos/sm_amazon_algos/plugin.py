@@ -1,0 +1,77 @@
+"""Every hook that sm-amazon-algos implements; what they need is imported when they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sm_core.frameworks import Framework
+from sm_core.options import Option
+from sm_core.plugins import hookimpl
+
+if TYPE_CHECKING:
+    from sm_core.codecs import Codec
+    from sm_core.images import ImageRequest
+
+#: Framework's name → its classes' prefix, and other names.
+ALGORITHMS = {
+    "kmeans": ("KMeans", ()),
+    "pca": ("PCA", ()),
+    "linear-learner": ("LinearLearner", ("linear_learner", "linearlearner")),
+}
+CONTENT_TYPE = "application/x-recordio-protobuf"
+DATA_LOCATION = Option(
+    "data_location", "str | None", "s3:// prefix for record sets; None for the default bucket"
+)
+
+
+@hookimpl
+def sm_frameworks() -> Iterable[Framework]:
+    """KMeans, PCA and LinearLearner."""
+    return [
+        Framework(
+            name=name,
+            aliases=aliases,
+            estimator=f"sm_amazon_algos.estimator:{prefix}",
+            model=f"sm_amazon_algos.model:{prefix}Model",
+            predictor=f"sm_amazon_algos.predictor:{prefix}Predictor",
+            options=(DATA_LOCATION,),
+            script=False,
+            hyperparameters=f"sm_amazon_algos.hyperparameters:{prefix}Hyperparameters",
+            hyperparameter_encoding="text",
+            default_channel="train",
+            content_type=CONTENT_TYPE,
+            accept=CONTENT_TYPE,
+        )
+        for name, (prefix, aliases) in ALGORITHMS.items()
+    ]
+
+
+@hookimpl
+def sm_image(request: ImageRequest) -> str | None:
+    """The URI of AWS's image; there is one for all versions and instance types."""
+    if request.framework not in ALGORITHMS:
+        return None
+    from sm_amazon_algos.images import image_uri
+
+    return image_uri(request)
+
+
+@hookimpl
+def sm_hyperparameters(
+    framework: str | None, hyperparameters: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """What AWS's containers are told beside what the user sets."""
+    if framework not in ALGORITHMS:
+        return None
+    from sm_amazon_algos.hyperparameters import ALWAYS_SENT
+
+    return {**ALWAYS_SENT[framework], **hyperparameters}
+
+
+@hookimpl
+def sm_codecs() -> Iterable[Codec]:
+    """RecordIO-protobuf."""
+    from sm_amazon_algos.recordio import CODEC
+
+    return [CODEC]
