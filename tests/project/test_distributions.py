@@ -17,7 +17,12 @@ import pytest
 pytestmark = pytest.mark.integ
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"sm-core": "sm_core", "sm-local": "sm_local", "sm-mxnet": "sm_mxnet"}
+PACKAGES = {
+    "sm-core": "sm_core",
+    "sm-amazon-algos": "sm_amazon_algos",
+    "sm-local": "sm_local",
+    "sm-mxnet": "sm_mxnet",
+}
 
 NO_FRAMEWORK = """
 import sm_core
@@ -64,7 +69,8 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """sdists and wheels, built as `make dist` does."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
-    for source in (ROOT, *(ROOT / "plugins" / package for package in ("sm_local", "sm_mxnet"))):
+    plugins = [package for package in PACKAGES.values() if package != "sm_core"]
+    for source in (ROOT, *(ROOT / "plugins" / package for package in plugins)):
         subprocess.run([*build, source], check=True, capture_output=True)
     return folder
 
@@ -137,15 +143,14 @@ def test_the_core_alone_lists_only_itself(installed: Installed) -> None:
 
 def test_the_wheels_work_together(installed: Installed) -> None:
     complete = installed.environment
-    where = complete.run(
-        "python", "-c", "import sm_core, sm_local, sm_mxnet; print(sm_core.__file__)"
-    )
+    everything = f"import {', '.join(PACKAGES.values())}; print(sm_core.__file__)"
+    where = complete.run("python", "-c", everything)
     assert str(complete.folder) in where
     listing = complete.run("sm", "plugins")
     assert set(PACKAGES) <= set(listing.split())
     complete.run("python", "-m", "pip", "check")
     frameworks = complete.run("python", "-c", "import sm_core; print(sm_core.list_frameworks())")
-    assert frameworks.strip() == "['mxnet']"
+    assert frameworks.strip() == "['kmeans', 'linear-learner', 'mxnet', 'pca']"
 
 
 @pytest.mark.long

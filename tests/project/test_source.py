@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("sm_core", "plugins/sm_local/sm_local", "plugins/sm_mxnet/sm_mxnet")
+PACKAGES = (
+    "sm_core",
+    "plugins/sm_amazon_algos/sm_amazon_algos",
+    "plugins/sm_local/sm_local",
+    "plugins/sm_mxnet/sm_mxnet",
+)
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50
 MOST_POSITIONAL = 2
