@@ -202,7 +202,9 @@ def test_a_plugin_whose_hook_gives_something_else_is_set_aside(
     install_plugin("ann-plugin", source)
     plugins = manager()
     collected = plugins.collect("sm_codecs", Codec)
-    assert {name for name, _ in collected} == {"core"}
+    names = {name for name, _ in collected}
+    assert "core" in names
+    assert "ann-plugin" not in names
     error = load_of(plugins, "ann-plugin").error
     assert error is not None
     assert error.startswith("sm_codecs failed: ")

@@ -72,6 +72,6 @@ def sm_hyperparameters(
 @hookimpl
 def sm_codecs() -> Iterable[Codec]:
     """RecordIO-protobuf."""
-    from sm_amazon_algos.recordio import CODEC
+    from sm_amazon_algos.codec import CODEC
 
     return [CODEC]

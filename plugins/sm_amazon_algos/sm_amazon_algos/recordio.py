@@ -12,17 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sm_amazon_algos.arrays import RecordArrays
+from sm_amazon_algos.codec import CONTENT_TYPE
 from sm_amazon_algos.decoding import decode, parse_record
 from sm_amazon_algos.encoding import MAGIC, MAX_PAYLOAD, encode_blocks
 from sm_amazon_algos.framing import Frames, read_frames, split
 from sm_amazon_algos.matrices import Kind, Rows, SparseRows, as_labels, as_rows, is_sparse
 from sm_amazon_algos.records import Record
-from sm_core.codecs import Body, Codec, Deserializer, Serializer
+from sm_core.codecs import Body, Deserializer, Serializer
 from sm_core.errors import CodecError
 
 __all__ = [
-    "CODEC",
-    "CONTENT_TYPE",
     "RecordSerializer",
     "numpy_to_record_serializer",
     "read_records",
@@ -32,7 +31,6 @@ __all__ = [
     "write_spmatrix_to_sparse_tensor",
 ]
 
-CONTENT_TYPE = "application/x-recordio-protobuf"
 Buffer = bytes | bytearray | memoryview
 
 
@@ -211,9 +209,3 @@ def _to_body(payload: Any, kind: Kind | None) -> Body:
 numpy_to_record_serializer = RecordSerializer()
 #: Responses to lists of `Record`.
 record_deserializer = RecordDeserializer()
-
-CODEC = Codec(
-    content_type=CONTENT_TYPE,
-    serializer=numpy_to_record_serializer,
-    deserializer=record_deserializer,
-)

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
+from sm_amazon_algos.codec import CONTENT_TYPE
 from sm_amazon_algos.decoding import decode
 from sm_amazon_algos.framing import read_frames
-from sm_amazon_algos.recordio import CONTENT_TYPE
 from sm_core.clients import translated_errors
 from sm_core.errors import CodecError, InputError
 from sm_core.inputs import TrainingInput, split_s3_uri
