@@ -7,7 +7,7 @@ import itertools
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -22,7 +22,9 @@ from moto import mock_aws
 from sm_core.backends import Backend, Polling
 from sm_core.estimator import Estimator
 from sm_core.frameworks import Framework
+from sm_core.hyperparameters import Hyperparameters
 from sm_core.images import ImageRequest
+from sm_core.kinds import choice, integer, number, several
 from sm_core.model import Model
 from sm_core.options import Option
 from sm_core.plugins import client_plugins, hookimpl
@@ -154,6 +156,71 @@ def paper(add_plugin: AddPlugin, monkeypatch: pytest.MonkeyPatch) -> Framework:
 
     add_plugin("paper", sm_frameworks=sm_frameworks, sm_image=sm_image)
     return PAPER
+
+
+class CutHyperparameters(Hyperparameters):
+    """Of an algorithm that cuts paper."""
+
+    pieces = integer("how many pieces", least=2, required=True)
+    sharpness = number("of the blade", words=("auto",), above=0, wire="blade_sharpness")
+    mode = choice("how to cut", ("straight", "wavy"), default="straight")
+    report = several("what to report", ("mean", "sum"))
+    width = integer("of the paper", least=1)
+
+    @classmethod
+    def contradictions(cls, values: Mapping[str, Any]) -> Iterator[str]:
+        """More pieces than the paper has columns."""
+        if "width" not in values:
+            yield "width is missing"
+        elif values.get("pieces", 0) > values["width"]:
+            yield f"pieces is {values['pieces']}, the paper is {values['width']} wide"
+
+
+class Cut(CutHyperparameters, Estimator):
+    """Cuts paper, without a script."""
+
+    framework_name = "cut"
+    positional: ClassVar[tuple[str, ...]] = (
+        "role",
+        "train_instance_count",
+        "train_instance_type",
+        "pieces",
+    )
+    blade: str | None
+
+
+class CutModel(Model):
+    """Cuts further paper."""
+
+    framework_name = "cut"
+
+
+CUT = Framework(
+    name="cut",
+    estimator="sm_cut:Cut",
+    model="sm_cut:CutModel",
+    predictor="sm_core.predictor:Predictor",
+    options=(Option("blade", "str | None", "what cuts"),),
+    script=False,
+    hyperparameters="sm_cut:CutHyperparameters",
+    hyperparameter_encoding="text",
+    default_channel="train",
+)
+
+
+@pytest.fixture
+def cut(add_plugin: AddPlugin, monkeypatch: pytest.MonkeyPatch) -> Framework:
+    """An algorithm: a framework without scripts, that declares its hyperparameters."""
+    module = ModuleType("sm_cut")
+    for cls in (Cut, CutModel, CutHyperparameters):
+        setattr(module, cls.__name__, cls)
+    monkeypatch.setitem(sys.modules, "sm_cut", module)
+
+    def sm_image(request: ImageRequest) -> str | None:
+        return "registry.example/cut:1" if request.framework == "cut" else None
+
+    add_plugin("cut", sm_frameworks=lambda: [CUT], sm_image=sm_image)
+    return CUT
 
 
 @pytest.fixture

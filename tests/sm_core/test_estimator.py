@@ -771,3 +771,71 @@ def test_a_plugin_refuses_hyperparameters_before_anything_is_made(
     with pytest.raises(ConfigurationError, match="not with None"):
         estimator.fit()
     assert session.client("s3").list_buckets()["Buckets"] == []
+
+
+# Algorithms: no script, declared hyperparameters, data that knows its channels
+
+
+class Sheets:
+    """Data that knows its channels and its width."""
+
+    def training_inputs(self) -> dict[str, str | TrainingInput]:
+        return {"train": "s3://b/train", "test": TrainingInput("s3://b/test", content_type="a/b")}
+
+    def training_hyperparameters(self) -> dict[str, Any]:
+        return {"width": 8}
+
+
+@pytest.fixture
+def cutter(cut: Framework, session: Session) -> Any:
+    """An estimator of an algorithm."""
+    return cut.estimator_class()(ROLE, 2, "ml.c5.xlarge", 4, sagemaker_session=session)
+
+
+def test_an_algorithm_needs_no_script(cutter: Any) -> None:
+    assert (cutter.role, cutter.train_instance_count, cutter.pieces) == (ROLE, 2, 4)
+    assert (cutter.entry_point, cutter.source_dir, cutter.blade) == (None, None, None)
+    request = cutter.training_request(Sheets())
+    assert request["HyperParameters"] == {"pieces": "4", "width": "8"}
+    channels = {each["ChannelName"]: each for each in request["InputDataConfig"]}
+    assert list(channels) == ["train", "test"]
+    assert channels["test"]["ContentType"] == "a/b"
+    assert cutter.hyperparameters() == {"pieces": 4}
+    assert cutter.source_listing() == []
+
+
+def test_data_may_know_channels_alone(session: Session) -> None:
+    class Plain:
+        def training_inputs(self) -> dict[str, str | TrainingInput]:
+            return {"left": "s3://b/left"}
+
+    request = own(session).training_request(Plain())
+    assert [each["ChannelName"] for each in request["InputDataConfig"]] == ["left"]
+
+
+@pytest.mark.parametrize("option", ["entry_point", "source_dir", "py_version", "code_location"])
+def test_an_algorithm_has_no_options_about_scripts(cut: Framework, option: str) -> None:
+    for cls in (cut.estimator_class(), cut.model_class()):
+        assert option not in inspect.signature(cls).parameters
+    with pytest.raises(TypeError, match=f"Cut has no option '{option}'"):
+        Estimator(framework="cut", pieces=2, train_instance_type="m", **{option: "x"})
+    with pytest.raises(TypeError, match=f"CutModel has no option '{option}'"):
+        cut.model_class()("s3://b/model.tar.gz", **{option: "x"})  # type: ignore[arg-type]  # that is tested
+
+
+def test_an_algorithm_is_trained_and_deployed(cutter: Any, session: Session) -> None:
+    cutter.fit(Sheets())
+    predictor = cutter.deploy(1, "quick")
+    (model,) = session.sagemaker_client.list_models()["Models"]
+    described = session.sagemaker_client.describe_model(ModelName=model["ModelName"])
+    assert described["PrimaryContainer"]["Environment"] == {}
+    assert described["PrimaryContainer"]["Image"] == "registry.example/cut:1"
+    predictor.delete()
+
+
+def test_an_algorithm_s_signature_shows_its_hyperparameters(cut: Framework) -> None:
+    parameters = inspect.signature(cut.estimator_class()).parameters
+    assert list(parameters)[:4] == ["role", "train_instance_count", "train_instance_type", "pieces"]
+    assert repr(parameters["pieces"].default) == "required"
+    assert parameters["sharpness"].annotation == "float | str | None"
+    assert parameters["blade"].default is None

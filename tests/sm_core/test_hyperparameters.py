@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sm_core.errors import ConfigurationError
-from sm_core.hyperparameters import check_limits, decode, encode, own_copy
+from sm_core.estimator import Estimator
+from sm_core.frameworks import Framework
+from sm_core.hyperparameters import Hyperparameters, check_limits, decode, encode, own_copy, settled
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -105,3 +107,112 @@ def test_what_is_no_dict_is_named() -> None:
     assert own_copy(None) == {}
     with pytest.raises(ConfigurationError, match="hyperparameters is a list; give a dict from"):
         own_copy(["k", 1])  # type: ignore[arg-type]  # a mistake
+
+
+# Declared
+
+
+def made(**options: Any) -> Any:
+    """An estimator that declares its hyperparameters."""
+    return Estimator(framework="cut", train_instance_type="ml.c5.xlarge", **options)
+
+
+@pytest.mark.usefixtures("cut")
+class TestDeclared:
+    """Arguments, attributes and the dict are the same hyperparameters."""
+
+    def test_as_arguments_by_either_name(self) -> None:
+        for name in ("sharpness", "blade_sharpness"):
+            estimator = made(pieces=3, **{name: 0.5})
+            assert estimator.hyperparameters() == {"pieces": 3, "blade_sharpness": 0.5}
+            assert (estimator.pieces, estimator.sharpness, estimator.mode) == (3, 0.5, None)
+
+    def test_in_the_dict_by_either_name(self) -> None:
+        for name in ("sharpness", "blade_sharpness"):
+            estimator = made(hyperparameters={"pieces": "3", name: "auto"})
+            assert estimator.hyperparameters() == {"pieces": 3, "blade_sharpness": "auto"}
+
+    def test_as_attributes(self) -> None:
+        estimator = made(pieces=3)
+        estimator.mode = "wavy"
+        estimator.sharpness = 2
+        assert estimator.hyperparameters() == {"pieces": 3, "mode": "wavy", "blade_sharpness": 2.0}
+        estimator.mode = None
+        assert estimator.hyperparameters() == {"pieces": 3, "blade_sharpness": 2.0}
+        with pytest.raises(ConfigurationError, match="Cut: mode is 'x'; it must be 'straight' or"):
+            estimator.mode = "x"
+        assert estimator.mode is None
+
+    def test_by_the_method(self) -> None:
+        estimator = made(pieces=3)
+        estimator.set_hyperparameters(pieces=4, blade_sharpness=1, _log_level="debug")
+        assert estimator.hyperparameters() == {
+            "pieces": 4,
+            "blade_sharpness": 1.0,
+            "_log_level": "debug",
+        }
+
+    def test_all_mistakes_are_named_at_once_and_nothing_is_set(self) -> None:
+        estimator = made(pieces=3)
+        mistakes = {"pieces": 1, "mode": "x", "sharpnes": 3, "zzz": 0}
+        with pytest.raises(ConfigurationError) as caught:
+            estimator.set_hyperparameters(**mistakes)
+        assert str(caught.value) == (
+            "Cut: pieces is 1; it must be a whole number of at least 2; "
+            "mode is 'x'; it must be 'straight' or 'wavy'; "
+            "there is no hyperparameter 'sharpnes'; did you mean 'sharpness'?; "
+            "there is no hyperparameter 'zzz'; there are: pieces, sharpness, mode, report, width"
+        )
+        assert estimator.hyperparameters() == {"pieces": 3}
+        with pytest.raises(ConfigurationError) as caught:
+            made(pieces=1, mode="x", hyperparameters={"width": 0})
+        assert str(caught.value).count("must be") == 3
+
+    def test_a_required_one_must_be_there(self) -> None:
+        with pytest.raises(TypeError, match=r"^Cut needs pieces$"):
+            made(mode="wavy")
+
+    def test_an_unknown_argument_is_a_type_error(self) -> None:
+        with pytest.raises(TypeError, match="Cut has no option 'sharpnes'; did you mean"):
+            made(pieces=3, sharpnes=1)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"pieces": 3, "sharpness": 1, "blade_sharpness": 2},
+            {"pieces": 3, "hyperparameters": {"pieces": 4}},
+            {"pieces": 3, "sharpness": 1, "hyperparameters": {"blade_sharpness": 2}},
+        ],
+    )
+    def test_twice_is_a_type_error(self, options: dict[str, Any]) -> None:
+        with pytest.raises(TypeError, match=r"two spellings of one option|given both by name"):
+            made(**options)
+
+    def test_both_names_in_one_dict_are_a_mistake(self) -> None:
+        given = {"pieces": 3, "sharpness": 1, "blade_sharpness": 2}
+        with pytest.raises(ConfigurationError, match="are two names of one hyperparameter"):
+            made(hyperparameters=given)
+
+    def test_what_is_encoded_is_checked_alone_and_together(self, cut: Framework) -> None:
+        good = {"pieces": 3, "width": 5, "report": ["mean", "sum"], "blade_sharpness": None}
+        assert settled(cut, good) == {"pieces": 3, "width": 5, "report": '["mean", "sum"]'}
+        with pytest.raises(ConfigurationError, match=r"^Cut: pieces is 9, the paper is 5 wide$"):
+            settled(cut, {"pieces": 9, "width": 5})
+        with pytest.raises(ConfigurationError) as caught:
+            settled(cut, {"mode": "x"})
+        assert str(caught.value) == (
+            "Cut: mode is 'x'; it must be 'straight' or 'wavy'; pieces is missing; width is missing"
+        )
+
+    def test_help_tells_meaning_values_and_default(self, cut: Framework) -> None:
+        declared = cut.hyperparameters_class()
+        assert declared is not None
+        assert issubclass(declared, Hyperparameters)
+        mode = declared.declared()["mode"]
+        assert mode.__doc__ == "how to cut: 'straight' or 'wavy'; default straight"
+        assert type(made(pieces=3)).mode is mode
+
+
+def test_free_form_ones_are_taken_as_they_are(paper: Framework) -> None:
+    assert settled(paper, {"a": None}) == {"a": None}
+    assert paper.hyperparameters_class() is None

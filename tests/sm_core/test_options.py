@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sm_core.declarations import ESTIMATOR, MODEL, MODEL_ALIASES, EstimatorOptions, ModelOptions
+from sm_core.declarations import (
+    ALGORITHM,
+    ALGORITHM_MODEL,
+    ESTIMATOR,
+    MODEL,
+    MODEL_ALIASES,
+    AlgorithmModelOptions,
+    AlgorithmOptions,
+    EstimatorOptions,
+    ModelOptions,
+)
 from sm_core.estimator import Estimator
 from sm_core.model import Model
 from sm_core.options import ALIASES, REQUIRED, Option, bind, documented
@@ -112,8 +122,13 @@ def test_nothing_but_declared_options_is_taken(keyword: str, given_names: set[st
 
 @pytest.mark.parametrize(
     ("declared", "aliases", "typed"),
-    [(ESTIMATOR, ALIASES, EstimatorOptions), (MODEL, MODEL_ALIASES, ModelOptions)],
-    ids=["estimator", "model"],
+    [
+        (ESTIMATOR, ALIASES, EstimatorOptions),
+        (MODEL, MODEL_ALIASES, ModelOptions),
+        (ALGORITHM, ALIASES, AlgorithmOptions),
+        (ALGORITHM_MODEL, MODEL_ALIASES, AlgorithmModelOptions),
+    ],
+    ids=["estimator", "model", "algorithm", "algorithm's model"],
 )
 def test_typed_dicts_hold_the_declared_options_and_their_other_spellings(
     declared: tuple[Option, ...], aliases: Mapping[str, str], typed: type
