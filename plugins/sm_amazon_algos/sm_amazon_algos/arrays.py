@@ -128,6 +128,8 @@ def _array(frames: Frames, column: Column, field: str, name: str) -> Any:
 def _csr(frames: Frames, column: Column, field: str, name: str) -> Any:
     what = f"{field} {name!r}"
     width = int(column.columns.max())
+    if width < 0:
+        raise _odd(frames, 0, f"declares no shape in its sparse {what}")
     odd = np.flatnonzero(column.columns != width)
     if len(odd):
         other = int(column.columns[odd[0]])
