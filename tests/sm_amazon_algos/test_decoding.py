@@ -447,11 +447,11 @@ def test_what_is_declared_is_not_allocated() -> None:
 
 @pytest.mark.long
 def test_fuzz(rng: np.random.Generator) -> None:
-    """Half a million damaged files: no crash, no hang, no exception but ours."""
+    """A hundred thousand damaged files: no crash, no hang, no exception but ours."""
     eye = scipy.sparse.csr_matrix(np.eye(40, 400) * 3)
     seeds = [dense(np.ones((30, 9), np.float32), np.arange(30)), sparse(eye), dense([[1, 2]] * 9)]
     refused = 0
-    for number in range(500_000):
+    for number in range(100_000):
         damaged = bytearray(seeds[number % len(seeds)][: int(rng.integers(1, 900))])
         for place in rng.integers(0, len(damaged), rng.integers(0, 6)).tolist():
             damaged[place] = int(rng.integers(0, 256))
@@ -459,4 +459,4 @@ def test_fuzz(rng: np.random.Generator) -> None:
             records_to_numpy(bytes(damaged))
         except CodecError:
             refused += 1
-    assert refused > 100_000
+    assert refused > 20_000

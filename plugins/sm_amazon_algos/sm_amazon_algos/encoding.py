@@ -25,6 +25,7 @@ MAGIC = bytes.fromhex("0a23d7ce")
 MAX_PAYLOAD = (1 << 29) - 1
 #: Bytes that a block aims at: large enough to hide numpy's cost per call, small enough for a cache.
 BLOCK = 1 << 20
+_USUAL = 10_000
 
 #: Field numbers and wire types as they stand in the bytes; see `sm_amazon_algos.records`.
 TENSOR_TAGS: dict[Kind, int] = {"float32": 0x12, "float64": 0x1A, "int32": 0x3A}
@@ -58,7 +59,9 @@ def encode_blocks(rows: Rows, labels: DenseRows | None = None) -> Iterator[Array
 
 def _fixed(rows: DenseRows, labels: DenseRows | None) -> Iterator[Array]:
     """Rows that differ in nothing but their numbers."""
-    template, places = _template(
+    # The few of usual width are kept, for requests of a single row.
+    make = _template if rows.columns > _USUAL else _kept_template
+    template, places = make(
         rows.columns, rows.kind, *(() if labels is None else (labels.columns, labels.kind))
     )
     count = max(1, min(len(rows), BLOCK // len(template)))
@@ -72,7 +75,6 @@ def _fixed(rows: DenseRows, labels: DenseRows | None) -> Iterator[Array]:
         yield part.reshape(-1)
 
 
-@lru_cache(maxsize=32)
 def _template(
     columns: int, kind: Kind, label_columns: int | None = None, label_kind: Kind = "float32"
 ) -> tuple[Array, list[slice]]:
@@ -81,6 +83,9 @@ def _template(
     if label_columns is None:
         return _assemble(row, None)
     return _assemble(row, DenseRows(np.zeros((1, label_columns), np.dtype(label_kind)), label_kind))
+
+
+_kept_template = lru_cache(maxsize=16)(_template)
 
 
 def _fill(target: Array, source: Array, kind: Kind) -> None:
