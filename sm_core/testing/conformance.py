@@ -33,6 +33,8 @@ class FrameworkConformance:
     #: Region and instance types that the images are asked for.
     region: ClassVar[str] = "us-east-1"
     instance_types: ClassVar[tuple[str, ...]] = ("ml.c5.xlarge",)
+    #: Whether the plugin says how to run the framework elsewhere than on its images.
+    has_container: ClassVar[bool] = True
     #: Modules that the plugin must not import until they are needed.
     heavy: ClassVar[tuple[str, ...]] = ("numpy", "boto3", "mxnet", "tensorflow", "torch")
 
@@ -102,6 +104,12 @@ class FrameworkConformance:
         assert issubclass(self.described().model_class(), Model)
         assert issubclass(self.described().predictor_class(), Predictor)
 
+    def test_estimator_declares_the_hyperparameters(self) -> None:
+        """The estimator has as attributes what the framework says is declared."""
+        framework = self.described()
+        declaring = framework.hyperparameters_class()
+        assert declaring is None or issubclass(framework.estimator_class(), declaring)
+
     def test_codecs_exist(self) -> None:
         """The predictor's content types have codecs."""
         framework = self.described()
@@ -115,6 +123,8 @@ class FrameworkConformance:
 
     def test_container_by_name_and_by_image(self) -> None:
         """The plugin says how to run the framework, asked by name or by any image of its own."""
+        if not self.has_container:
+            return
         by_name = self._container(framework=self.framework, image=None)
         assert by_name.framework == self.described().name
         for request in self.requests():
