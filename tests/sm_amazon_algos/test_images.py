@@ -38,7 +38,7 @@ def uri(
 @pytest.mark.parametrize(("region", "registry"), ACCOUNTS.items())
 def test_hook_sm_image(framework: str, region: str, registry: str) -> None:
     for scope in ("training", "inference"):
-        assert uri(framework, region, scope=scope) == f"{registry}/{framework}:1"  # type: ignore[arg-type]  # one of them
+        assert uri(framework, region, scope=scope) == f"{registry}/{framework}:1"
     assert uri(framework, region, "ml.p3.2xlarge") == f"{registry}/{framework}:1"
 
 

@@ -19,7 +19,7 @@ from sm_amazon_algos import (
     write_numpy_to_dense_tensor,
     write_spmatrix_to_sparse_tensor,
 )
-from sm_amazon_algos.recordio import RecordSerializer
+from sm_amazon_algos.codec import RecordSerializer
 from sm_core.codecs import codec_for, decode_by_content_type
 from sm_core.errors import CodecError
 from sm_core.predictor import Predictor

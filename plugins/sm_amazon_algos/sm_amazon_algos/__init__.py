@@ -21,9 +21,9 @@ _LOCATIONS = {
     "PCAPredictor": "sm_amazon_algos.predictor",
     "Record": "sm_amazon_algos.records",
     "RecordSet": "sm_amazon_algos.recordset",
-    "numpy_to_record_serializer": "sm_amazon_algos.recordio",
+    "numpy_to_record_serializer": "sm_amazon_algos.codec",
     "read_records": "sm_amazon_algos.recordio",
-    "record_deserializer": "sm_amazon_algos.recordio",
+    "record_deserializer": "sm_amazon_algos.codec",
     "records_to_numpy": "sm_amazon_algos.recordio",
     "write_numpy_to_dense_tensor": "sm_amazon_algos.recordio",
     "write_spmatrix_to_sparse_tensor": "sm_amazon_algos.recordio",
@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from sm_amazon_algos.codec import numpy_to_record_serializer, record_deserializer
     from sm_amazon_algos.estimator import PCA, KMeans, LinearLearner
     from sm_amazon_algos.model import KMeansModel, LinearLearnerModel, PCAModel
     from sm_amazon_algos.predictor import (
@@ -58,9 +59,7 @@ if TYPE_CHECKING:
         PCAPredictor,
     )
     from sm_amazon_algos.recordio import (
-        numpy_to_record_serializer,
         read_records,
-        record_deserializer,
         records_to_numpy,
         write_numpy_to_dense_tensor,
         write_spmatrix_to_sparse_tensor,

@@ -57,15 +57,17 @@ class AmazonAlgorithm(Estimator):
         super().__init__(*args, **options)
         self._complete = True
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse a name that there is not: a misspelt hyperparameter would be lost."""
-        known = name.startswith("_") or name in vars(self) or hasattr(type(self), name)
-        if not known and "_complete" in vars(self):
-            names = {*vars(self), *dir(type(self))}
-            near = difflib.get_close_matches(name, [n for n in names if n[0] != "_"], n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
-        super().__setattr__(name, value)
+    if not TYPE_CHECKING:  # which know the attributes, and would take this as leave for all
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Refuse a name that there is not: a misspelt hyperparameter would be lost."""
+            known = name.startswith("_") or name in vars(self) or hasattr(type(self), name)
+            if not known and "_complete" in vars(self):
+                names = {*vars(self), *dir(type(self))}
+                near = difflib.get_close_matches(name, [n for n in names if n[0] != "_"], n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+            super().__setattr__(name, value)
 
     def record_set(self, train: Any, labels: Any = None, channel: str = "train") -> RecordSet:
         """Upload data as records: a shard for each training instance, in parallel.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sm_amazon_algos.codec import CODEC, CONTENT_TYPE
 from sm_core.frameworks import Framework
 from sm_core.options import Option
 from sm_core.plugins import hookimpl
@@ -19,7 +20,6 @@ ALGORITHMS = {
     "pca": ("PCA", ()),
     "linear-learner": ("LinearLearner", ("linear_learner", "linearlearner")),
 }
-CONTENT_TYPE = "application/x-recordio-protobuf"
 DATA_LOCATION = Option(
     "data_location", "str | None", "s3:// prefix for record sets; None for the default bucket"
 )
@@ -72,6 +72,4 @@ def sm_hyperparameters(
 @hookimpl
 def sm_codecs() -> Iterable[Codec]:
     """RecordIO-protobuf."""
-    from sm_amazon_algos.codec import CODEC
-
     return [CODEC]

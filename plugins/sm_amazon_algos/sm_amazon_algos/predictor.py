@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import IO, Any, ClassVar
 
-from sm_amazon_algos.codec import CONTENT_TYPE
+from sm_amazon_algos.codec import CONTENT_TYPE, RecordSerializer
 from sm_amazon_algos.matrices import Kind
-from sm_amazon_algos.recordio import RecordSerializer, records_to_numpy
+from sm_amazon_algos.recordio import records_to_numpy
 from sm_core.codecs import media_type
 from sm_core.errors import CodecError
 from sm_core.predictor import Predictor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ from sm_amazon_algos.encoding import encode_blocks
 from sm_amazon_algos.matrices import Kind
 from sm_amazon_algos.recordset import FEATURE_DIM, NUM_RECORDS, RecordSet
 from sm_amazon_algos.shards import (
+    Piece,
     check_enough,
     is_stream,
     pieces_of_matrix,
@@ -64,43 +66,45 @@ def upload_records(
         CodecError: no records can be made of the data.
         RequestError: S3 refused a call. In any case nothing is left behind.
     """
-    shards = destination.shards
-    if not is_stream(data):
-        pieces = pieces_of_matrix(data, labels, shards=shards, kind=kind)
-    elif labels is None:
-        pieces = pieces_of_stream(data, shards=shards, kind=kind)
-    else:
-        raise InputError(
-            "an iterator of blocks brings its labels itself: let it give pairs (rows, labels)"
-        )
+    pieces = _pieces(data, labels, shards=destination.shards, kind=kind)
     folder = f"{destination.prefix}{unique_name(destination.name)}/"
-    client = destination.session.client("s3")
-    count = width = 0
+    uri = f"s3://{destination.bucket}/{folder}"
+    digits = len(str(destination.shards))
+    names = [f"matrix_{number:0{digits}}.pbr" for number in range(destination.shards)]
     with (
         translated_errors(),
         progress_bar("records", None) as moved,
-        Uploads(client, destination.bucket, moved) as uploads,
+        Uploads(destination.session.client("s3"), destination.bucket, moved) as uploads,
     ):
-        digits = len(str(shards))
-        names = [f"matrix_{number:0{digits}}.pbr" for number in range(shards)]
-        writers = [uploads.open(folder + name) for name in names]
-        for piece in pieces:
-            count, width = count + len(piece.rows), piece.rows.columns
-            for block in encode_blocks(piece.rows, piece.labels):
-                writers[piece.shard].write(block.data)
-            if piece.last:
-                writers[piece.shard].close()
-        check_enough(count, shards)
-        for writer in writers:
-            writer.close()
+        rows, columns = _write_shards(pieces, [uploads.open(folder + name) for name in names])
         # Nobody may find a manifest of objects that are not there.
         uploads.finish()
-        known = {NUM_RECORDS: str(count), FEATURE_DIM: str(width)}
-        manifest = uploads.open(folder + MANIFEST, metadata=known)
-        _write_manifest(manifest, f"s3://{destination.bucket}/{folder}", names)
-    return RecordSet(f"s3://{destination.bucket}/{manifest.key}", count, width, channel=channel)
+        known = {NUM_RECORDS: str(rows), FEATURE_DIM: str(columns)}
+        with uploads.open(folder + MANIFEST, metadata=known) as manifest:
+            manifest.write(json.dumps([{"prefix": uri}, *names]).encode())
+    return RecordSet(uri + MANIFEST, rows, columns, channel=channel)
 
 
-def _write_manifest(writer: ObjectWriter, prefix: str, names: list[str]) -> None:
-    writer.write(json.dumps([{"prefix": prefix}, *names]).encode())
-    writer.close()
+def _pieces(data: Any, labels: Any, *, shards: int, kind: Kind | None) -> Iterator[Piece]:
+    if not is_stream(data):
+        return pieces_of_matrix(data, labels, shards=shards, kind=kind)
+    if labels is None:
+        return pieces_of_stream(data, shards=shards, kind=kind)
+    raise InputError(
+        "an iterator of blocks brings its labels itself: let it give pairs (rows, labels)"
+    )
+
+
+def _write_shards(pieces: Iterator[Piece], writers: Sequence[ObjectWriter]) -> tuple[int, int]:
+    """Write each piece to its shard; returns how many rows and columns there were."""
+    rows = columns = 0
+    for piece in pieces:
+        rows, columns = rows + len(piece.rows), piece.rows.columns
+        for block in encode_blocks(piece.rows, piece.labels):
+            writers[piece.shard].write(block.data)
+        if piece.last:
+            writers[piece.shard].close()
+    check_enough(rows, len(writers))
+    for writer in writers:
+        writer.close()
+    return rows, columns

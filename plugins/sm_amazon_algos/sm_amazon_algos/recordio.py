@@ -12,20 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sm_amazon_algos.arrays import RecordArrays
-from sm_amazon_algos.codec import CONTENT_TYPE
 from sm_amazon_algos.decoding import decode, parse_record
 from sm_amazon_algos.encoding import MAGIC, MAX_PAYLOAD, encode_blocks
 from sm_amazon_algos.framing import Frames, read_frames, split
 from sm_amazon_algos.matrices import Kind, Rows, SparseRows, as_labels, as_rows, is_sparse
 from sm_amazon_algos.records import Record
-from sm_core.codecs import Body, Deserializer, Serializer
+from sm_core.codecs import Body
 from sm_core.errors import CodecError
 
 __all__ = [
-    "RecordSerializer",
-    "numpy_to_record_serializer",
     "read_records",
-    "record_deserializer",
+    "record_body",
     "records_to_numpy",
     "write_numpy_to_dense_tensor",
     "write_spmatrix_to_sparse_tensor",
@@ -140,57 +137,17 @@ def _framed(records: Iterable[Record]) -> bytes:
     return b"".join(pieces)
 
 
-class RecordSerializer(Serializer):
-    """Makes request bodies of records.
+def record_body(payload: Any, kind: Kind | None = None) -> Body:
+    """A request's body.
 
-    Takes arrays and sparse matrices of one row or many, lists of numbers or of rows, data frames
-    and records; bytes and files go out as they are. Calling it with nothing returns it, as in
-    ``serializer=numpy_to_record_serializer()``.
+    Args:
+        payload: an array or sparse matrix of one row or many, a list of numbers or of rows, a data
+            frame, or records; bytes and files go out as they are.
+        kind: type of the numbers to send; None for the array's own.
+
+    Raises:
+        CodecError: no records can be made of `payload`.
     """
-
-    def __init__(self, content_type: str = CONTENT_TYPE, *, kind: Kind | None = None) -> None:
-        """
-        Args:
-            content_type: what to declare the bodies as.
-            kind: type of the numbers to send; None for the array's own.
-        """
-        super().__init__(content_type, lambda payload: _to_body(payload, kind))
-
-    def __call__(self, payload: Any = None, *, content_type: str | None = None) -> Any:
-        """The body for `payload`; without one, the serializer itself, perhaps for another type.
-
-        Raises:
-            CodecError: no records can be made of `payload`.
-        """
-        if payload is not None:
-            return super().__call__(payload)
-        return self if content_type is None else RecordSerializer(content_type)
-
-
-class RecordDeserializer(Deserializer):
-    """Makes records of a response. Calling it with nothing returns it, as the serializer does."""
-
-    def __init__(self, accept: str = CONTENT_TYPE) -> None:
-        """
-        Args:
-            accept: content type to ask for.
-        """
-        super().__init__(accept, lambda body, content_type: read_records(body))
-
-    def __call__(
-        self, body: IO[bytes] | None = None, content_type: str = "", *, accept: str | None = None
-    ) -> Any:
-        """The records in `body`; without one, the deserializer itself.
-
-        Raises:
-            CodecError: the body is damaged; says at which byte, and how.
-        """
-        if body is not None:
-            return super().__call__(body, content_type)
-        return self if accept is None else RecordDeserializer(accept)
-
-
-def _to_body(payload: Any, kind: Kind | None) -> Body:
     if isinstance(payload, Buffer):
         return bytes(payload)
     if hasattr(payload, "read"):
@@ -203,9 +160,3 @@ def _to_body(payload: Any, kind: Kind | None) -> Body:
     return b"".join(
         block.tobytes() for block in encode_blocks(as_rows(payload, kind=kind, one_row=True))
     )
-
-
-#: Rows to request bodies.
-numpy_to_record_serializer = RecordSerializer()
-#: Responses to lists of `Record`.
-record_deserializer = RecordDeserializer()

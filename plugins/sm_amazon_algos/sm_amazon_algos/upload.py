@@ -148,6 +148,18 @@ class ObjectWriter:
         elif self._held:
             self._send_part()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+
     def finish(self) -> None:
         """Wait until the object is there."""
         if self._finished:

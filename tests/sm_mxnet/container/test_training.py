@@ -178,8 +178,8 @@ def test_a_script_of_its_own_is_run(container: Container) -> None:
 SLOW = """
 import os, time
 def train(**kwargs):
-    open("../output/data/training", "w").close()
     try:
+        open("../output/data/training", "w").close()
         time.sleep(60)
     except KeyboardInterrupt:
         open("../output/data/interrupted", "w").close()
