@@ -31,6 +31,7 @@ _LOCATIONS = {
     "s3_input": ("sm_core.inputs", "TrainingInput"),
     "stream_deserializer": ("sm_core.codecs", "stream_deserializer"),
     "string_deserializer": ("sm_core.codecs", "string_deserializer"),
+    "ArchiveError": ("sm_core.errors", "ArchiveError"),
     "CodecError": ("sm_core.errors", "CodecError"),
     "ConfigurationError": ("sm_core.errors", "ConfigurationError"),
     "EndpointFailed": ("sm_core.errors", "EndpointFailed"),
@@ -47,6 +48,7 @@ _LOCATIONS = {
 }
 
 __all__ = [
+    "ArchiveError",
     "CodecError",
     "ConfigurationError",
     "EndpointFailed",
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
         string_deserializer,
     )
     from sm_core.errors import (
+        ArchiveError,
         CodecError,
         ConfigurationError,
         EndpointFailed,

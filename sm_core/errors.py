@@ -10,6 +10,7 @@
     │   ├── SourceError               the entry point or source folder cannot be packaged
     │   ├── InputError                a channel of ``fit`` does not name usable data
     │   └── PluginError               a plugin cannot be loaded or breaks a hook's contract
+    ├── ArchiveError                  an archive is damaged, or leads out of its folder
     ├── CodecError                    a payload cannot be encoded or decoded
     ├── RequestError                  AWS, or the local service, refused or failed a call
     ├── LocalServiceError             the local service cannot be started, reached or used
@@ -28,6 +29,7 @@ from typing import Any
 from sm_core.text import printable, shortened
 
 __all__ = [
+    "ArchiveError",
     "CodecError",
     "ConfigurationError",
     "EndpointFailed",
@@ -78,6 +80,10 @@ class InputError(ConfigurationError):
 
 class PluginError(ConfigurationError):
     """A plugin cannot be loaded, or what it returned breaks the hook's contract."""
+
+
+class ArchiveError(SMError):
+    """An archive is damaged, cannot be made, or holds what would lead out of its folder."""
 
 
 class CodecError(SMError):

@@ -6,17 +6,16 @@ import importlib.util
 import os
 import shutil
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
+from sm_core.archives import unpack
 from sm_core.container.errors import ContainerError
-from sm_core.errors import SourceError
+from sm_core.errors import ArchiveError, SourceError
 from sm_core.scripts import parse_script
 
-__all__ = ["DEPENDENCIES", "fetch_code", "import_script", "unpack", "use_code"]
+__all__ = ["DEPENDENCIES", "fetch_code", "import_script", "use_code"]
 
 #: Folder below the base directory with what requirements.txt names, in nobody's way.
 DEPENDENCIES = "dependencies"
@@ -43,50 +42,24 @@ def fetch_code(submit_directory: str | None, code_dir: Path, *, region: str = ""
         with tempfile.TemporaryDirectory(dir=code_dir.parent) as scratch:
             archive = Path(scratch) / "sourcedir.tar.gz"
             download(submit_directory, archive, region=region)
-            unpack(archive, code_dir)
+            _unpack(archive, code_dir)
         return
     source = Path(submit_directory)
     if source.is_dir():
         shutil.copytree(source, code_dir, symlinks=True, dirs_exist_ok=True)
     elif source.name.endswith((".tar.gz", ".tgz")):
-        unpack(source, code_dir)
+        _unpack(source, code_dir)
     elif source.is_file():
         shutil.copy2(source, code_dir)
     else:
         raise SourceError(f"there is no code at {submit_directory!r}, the job's submit directory")
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive of code below `folder`, and nowhere else.
-
-    Raises:
-        SourceError: the file is no archive, or a member would leave the folder or is neither a
-            file, a folder nor a link within it.
-    """
-    # Python's own filter where this version has it; the checks of `_refuse_unsafe` in any case.
-    options: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-    root = os.path.realpath(folder)
+def _unpack(archive: Path, code_dir: Path) -> None:
     try:
-        with tarfile.open(archive) as members:
-            for member in members:
-                _refuse_unsafe(member, root)
-                members.extract(member, root, **options)
-    except (tarfile.TarError, EOFError, OSError) as error:
+        unpack(archive, code_dir)
+    except (ArchiveError, OSError) as error:
         raise SourceError(f"cannot unpack the code archive {archive.name}: {error}") from error
-
-
-def _refuse_unsafe(member: tarfile.TarInfo, root: str) -> None:
-    """Links are followed as they lie on the disk now, so that none made before leads outside."""
-    if not (member.isfile() or member.isdir() or member.islnk() or member.issym()):
-        raise SourceError(f"{member.name!r} in the code archive is no file, folder or link")
-    place = os.path.realpath(os.path.join(root, member.name))
-    targets = [place]
-    if member.issym():
-        targets.append(os.path.realpath(os.path.join(os.path.dirname(place), member.linkname)))
-    elif member.islnk():
-        targets.append(os.path.realpath(os.path.join(root, member.linkname)))
-    if any(os.path.commonpath([root, target]) != root for target in targets):
-        raise SourceError(f"{member.name!r} in the code archive leads outside its folder")
 
 
 def use_code(code_dir: Path, base_dir: Path) -> None:

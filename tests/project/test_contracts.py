@@ -9,7 +9,13 @@ import tomli
 
 ROOT = Path(__file__).parents[2]
 #: What stands below both the client and `sm_core.container`.
-SHARED = {"sm_core.errors", "sm_core.plugins", "sm_core.scripts", "sm_core.text"}
+SHARED = {
+    "sm_core.archives",
+    "sm_core.errors",
+    "sm_core.plugins",
+    "sm_core.scripts",
+    "sm_core.text",
+}
 
 
 def contracts() -> dict[str, dict[str, Any]]:

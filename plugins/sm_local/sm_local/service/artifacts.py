@@ -8,8 +8,8 @@ from pathlib import Path
 
 import attrs
 
-from sm_core.errors import LocalServiceError
-from sm_local.archives import ArchiveError, pack
+from sm_core.archives import pack
+from sm_core.errors import ArchiveError
 from sm_local.service.checks import S3Location, s3_location
 from sm_local.service.errors import ServiceError
 from sm_local.service.mltree import MLTree
@@ -71,7 +71,7 @@ def upload(
             objects.put_file(where.bucket, where.key + name, archive, move=True)
         except ServiceError as error:
             raise UploadError(f"s3://{where.bucket}/{where.key}{name}: {error.message}") from error
-        except (OSError, LocalServiceError) as error:
+        except (OSError, ArchiveError) as error:
             raise UploadError(f"{name}: {error}") from error
         uploaded.append(where.key + name)
     return uploaded

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import aiohttp
 
-from sm_core.errors import LocalServiceError
+from sm_core.archives import unpack
+from sm_core.errors import ArchiveError, LocalServiceError
 from sm_local import processes
-from sm_local.archives import unpack
 from sm_local.service.checks import s3_location
 from sm_local.service.containers import container_environment
 from sm_local.service.context import Context
@@ -183,7 +183,7 @@ class ModelServer:
             unpack(archive, self._tree.model)
         except ServiceError as error:
             raise ServerFailed(f"the model data at {url} is not there: {error.message}") from error
-        except (LocalServiceError, OSError) as error:
+        except (ArchiveError, OSError) as error:
             raise ServerFailed(f"the model data at {url} cannot be unpacked: {error}") from error
         finally:
             archive.unlink(missing_ok=True)

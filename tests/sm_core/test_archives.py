@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -18,7 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sm_local.archives import ArchiveError, pack, unpack
+from sm_core.archives import pack, unpack
+from sm_core.errors import ArchiveError
 
 
 def member(name: str, **fields: object) -> tarfile.TarInfo:
@@ -252,6 +254,24 @@ def test_the_folder_must_be_empty(folder: Path, tmp_path: Path) -> None:
     assert listing(folder) == {"x": b"x"}
     with pytest.raises(ArchiveError, match="not empty"):
         unpack(archive, folder)
+
+
+def test_a_volume_in_the_folder_s_place_is_filled(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = archive_of(tmp_path / "a.tar.gz", [member("d/x"), symlink("d/y", "x")])
+    replace = Path.replace
+
+    def mounted(self: Path, target: Path) -> Path:
+        """As the kernel answers for a mount point."""
+        if target == folder:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", mounted)
+    unpack(archive, folder)
+    assert listing(folder) == {"d": None, "d/x": b"x", "d/y": "x"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar.gz", "folder"]
 
 
 def test_more_than_the_disk_holds(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pack and unpack the ``tar.gz`` archives of code, models and outputs.
+"""Pack and unpack the ``tar.gz`` archives of code, models and outputs, wherever that is done.
 
 An archive is unpacked by rules of our own, the same with every Python: the standard library's data
 filter differs between releases, and some of them can be led outside. Here no symbolic link exists
@@ -19,9 +19,9 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from sm_core.errors import LocalServiceError
+from sm_core.errors import ArchiveError
 
-__all__ = ["ArchiveError", "pack", "unpack"]
+__all__ = ["pack", "unpack"]
 
 _logger = logging.getLogger(__name__)
 
@@ -36,10 +36,6 @@ _PADDING_LIMIT = 67_108_864
 _RESERVE = 67_108_864
 #: Links in a row that one may have to follow; Linux has the same limit.
 _HOPS = 40
-
-
-class ArchiveError(LocalServiceError):
-    """The archive is damaged, or a member of it may not be extracted."""
 
 
 def pack(folder: Path, archive: Path, *, warn: Callable[[str], None] = _logger.warning) -> None:
@@ -124,10 +120,22 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         _extract(archive, temporary)
         temporary.chmod(0o755)
-        temporary.replace(folder)
+        _put_in_place(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _put_in_place(temporary: Path, folder: Path) -> None:
+    try:
+        temporary.replace(folder)
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EXDEV):
+            raise
+        # A mounted volume cannot be replaced, only filled.
+        for entry in temporary.iterdir():
+            shutil.move(entry, folder)
+        temporary.rmdir()
 
 
 class _Stream(gzip.GzipFile):
