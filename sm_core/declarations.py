@@ -31,6 +31,7 @@ __all__ = [
     "AlgorithmModelOptions",
     "AlgorithmOptions",
     "EstimatorOptions",
+    "EstimatorValues",
     "ModelOptions",
     "bind_estimator",
     "bind_model",
@@ -157,6 +158,31 @@ class ModelOptions(AlgorithmModelOptions, _ScriptOptions, total=False):
     """Keyword arguments of all other models; meanings stand beside `MODEL`."""
 
     model_server_workers: int | None
+
+
+class EstimatorValues:
+    """The attributes of every estimator: its framework, and the value of each option."""
+
+    framework: Framework | None
+    image_name: str | None
+    entry_point: str | None
+    source_dir: str | None
+    role: str | None
+    train_instance_count: int
+    train_instance_type: str
+    train_volume_size: int
+    train_max_run: int
+    input_mode: str
+    output_path: str | None
+    output_kms_key: str | None
+    base_job_name: str | None
+    job_name: str | None
+    py_version: str | None
+    framework_version: str | None
+    container_log_level: int
+    enable_cloudwatch_metrics: bool
+    code_location: str | None
+    tags: Tags
 
 
 def estimator_options(framework_name: str | None) -> tuple[Option, ...]:

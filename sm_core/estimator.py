@@ -4,42 +4,33 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from sm_core.declarations import (
     ESTIMATOR,
     INPUT_MODES,
     EstimatorOptions,
+    EstimatorValues,
     bind_estimator,
     estimator_options,
     shared_options,
 )
 from sm_core.endpoints import Endpoint
 from sm_core.errors import ConfigurationError
-from sm_core.frameworks import Framework, get_framework
-from sm_core.hyperparameters import check_limits, encode, initial, merged, settled
+from sm_core.frameworks import get_framework
+from sm_core.hyperparameters import initial, merged
 from sm_core.images import ImageRequest, resolve_image
-from sm_core.inputs import Inputs, channels, implied_hyperparameters
+from sm_core.inputs import Inputs
 from sm_core.jobs import TrainingJob
 from sm_core.model import Model, deployment
-from sm_core.naming import base_name, check_name, unique_name
+from sm_core.naming import base_name, unique_name
 from sm_core.notices import warn_user
 from sm_core.options import Declared, Option, documented
 from sm_core.preparation import DryPreparation, Preparation
-from sm_core.requests import (
-    AlgorithmSpecification,
-    OutputDataConfig,
-    ResourceConfig,
-    StoppingCondition,
-    Tags,
-    TrainingJobRequest,
-    framework_of_calls,
-    shown_request,
-    tags_of,
-    to_aws,
-)
+from sm_core.requests import framework_of_calls, shown_request, tags_of, to_aws
 from sm_core.session import Session, session_for
 from sm_core.source import Source, SourceFile
+from sm_core.training import Training
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -47,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Estimator", "EstimatorOptions"]
 
 
-class Estimator(Declared):
+class Estimator(Declared, EstimatorValues):
     """Trains a model and deploys it.
 
     ``Estimator(framework="mxnet", …)`` returns an instance of that framework's own class;
@@ -63,26 +54,6 @@ class Estimator(Declared):
         "train_instance_count",
         "train_instance_type",
     )
-
-    image_name: str | None
-    entry_point: str | None
-    source_dir: str | None
-    role: str | None
-    train_instance_count: int
-    train_instance_type: str
-    train_volume_size: int
-    train_max_run: int
-    input_mode: str
-    output_path: str | None
-    output_kms_key: str | None
-    base_job_name: str | None
-    job_name: str | None
-    py_version: str | None
-    framework_version: str | None
-    container_log_level: int
-    enable_cloudwatch_metrics: bool
-    code_location: str | None
-    tags: Tags
 
     def __new__(cls, *args: Any, framework: str | None = None, **options: Any) -> Self:
         """An instance of `cls`, or of the class that `framework` registers."""
@@ -121,7 +92,7 @@ class Estimator(Declared):
             ConfigurationError: an option has a value that cannot be.
         """
         name = framework or self.framework_name
-        self.framework: Framework | None = get_framework(name) if name else None
+        self.framework = get_framework(name) if name else None
         owner = type(self).__name__
         bound = bind_estimator(owner, self.framework, self.positional, args, options)
         self._session: Session | None = bound.pop("sagemaker_session")
@@ -218,7 +189,8 @@ class Estimator(Declared):
         """
         session = self.sagemaker_session
         with framework_of_calls(self.framework.name if self.framework else None):
-            request = self._request(DryPreparation(session, self.role), inputs, job_name)
+            training = self._training(inputs, job_name)
+            request = training.request(DryPreparation(session, self.role))
             return shown_request(
                 request, operation="CreateTrainingJob", backend=session.backend.name
             )
@@ -247,7 +219,7 @@ class Estimator(Declared):
         """
         preparation = Preparation(self.sagemaker_session)
         with framework_of_calls(self.framework.name if self.framework else None):
-            request = self._request(preparation, inputs, job_name)
+            request = self._training(inputs, job_name).request(preparation)
             preparation.carry_out("CreateTrainingJob", to_aws(request))
             self.latest_training_job = TrainingJob.start(request, preparation.session)
         if wait:
@@ -328,69 +300,12 @@ class Estimator(Declared):
         Endpoint(self._endpoint_name, self.sagemaker_session).delete()
         self._endpoint_name = None
 
-    def _request(
-        self, preparation: Preparation, inputs: Inputs, job_name: str | None
-    ) -> TrainingJobRequest:
-        image = self.train_image()
-        name = check_name(
-            "job_name",
-            job_name or self.job_name or unique_name(self.base_job_name or base_name(image)),
-        )
-        values = {**self._hyperparameters, **implied_hyperparameters(inputs)}
-        hyperparameters = encode(settled(self.framework, values), self._encoding())
-        input_data = channels(
-            inputs,
-            default_channel=self._default_channel(),
-            upload=lambda path, channel: preparation.data_uri(path, channel=channel, job_name=name),
-        )
-        role = preparation.role_arn(self.role)
-        output_path = preparation.output_path(self.output_path)
-        if self._source is not None:
-            hyperparameters |= self._toolkit_hyperparameters(preparation, self._source, name)
-        check_limits(hyperparameters)
-        return TrainingJobRequest(
-            training_job_name=name,
-            algorithm_specification=AlgorithmSpecification(
-                training_image=image, training_input_mode=self.input_mode
-            ),
-            role_arn=role,
-            output_data_config=OutputDataConfig(
-                s3_output_path=output_path, kms_key_id=self.output_kms_key
-            ),
-            resource_config=ResourceConfig(
-                instance_type=preparation.session.backend.in_requests(self.train_instance_type),
-                instance_count=self.train_instance_count,
-                volume_size_in_gb=self.train_volume_size,
-            ),
-            stopping_condition=StoppingCondition(max_runtime_in_seconds=self.train_max_run),
-            hyper_parameters=hyperparameters,
-            input_data_config=input_data,
-            tags=tags_of(self.tags),
-        )
-
-    def _default_channel(self) -> str:
-        return self.framework.default_channel if self.framework else "training"
-
-    def _encoding(self) -> Literal["json", "text"]:
-        if self.framework is not None:
-            return self.framework.hyperparameter_encoding
-        return "text" if self._source is None else "json"
-
-    def _toolkit_hyperparameters(
-        self, preparation: Preparation, source: Source, job_name: str
-    ) -> dict[str, str]:
-        """What the training toolkit reads among the hyperparameters, always as JSON."""
-        uri = preparation.code_uri(
-            source, location=self.code_location, key=f"{job_name}/source/sourcedir.tar.gz"
-        )
-        return encode(
-            {
-                "sagemaker_submit_directory": uri,
-                "sagemaker_program": source.program,
-                "sagemaker_enable_cloudwatch_metrics": self.enable_cloudwatch_metrics,
-                "sagemaker_container_log_level": self.container_log_level,
-                "sagemaker_job_name": job_name,
-                "sagemaker_region": self.sagemaker_session.region,
-            },
-            "json",
+    def _training(self, inputs: Inputs, job_name: str | None) -> Training:
+        return Training(
+            values=self,
+            image=self.train_image(),
+            source=self._source,
+            hyperparameters=self._hyperparameters,
+            inputs=inputs,
+            job_name=job_name or self.job_name,
         )

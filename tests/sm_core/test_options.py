@@ -19,6 +19,7 @@ from sm_core.declarations import (
     AlgorithmModelOptions,
     AlgorithmOptions,
     EstimatorOptions,
+    EstimatorValues,
     ModelOptions,
 )
 from sm_core.estimator import Estimator
@@ -146,7 +147,7 @@ def test_typed_dicts_hold_the_declared_options_and_their_other_spellings(
             assert text == types[aliases.get(name, name)], name
 
 
-@pytest.mark.parametrize(("cls", "declared"), [(Estimator, ESTIMATOR), (Model, MODEL)])
+@pytest.mark.parametrize(("cls", "declared"), [(EstimatorValues, ESTIMATOR), (Model, MODEL)])
 def test_every_option_is_an_attribute_of_its_class(cls: type, declared: tuple[Option, ...]) -> None:
     kept_otherwise = {"hyperparameters", "sagemaker_session"}
     annotated = set(cls.__annotations__) | kept_otherwise
