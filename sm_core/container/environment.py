@@ -5,30 +5,38 @@ Read once from the platform's JSON files below ``input/config`` and from environ
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from sm_core.container.channels import Channel, read_channels
+from sm_core.container.hosts import HostAddress, read_addresses, resolve
+from sm_core.container.machine import count_cpus, count_gpus
+from sm_core.container.settings import (
+    base_dir_of,
+    decode_hyperparameters,
+    hosts_of,
+    log_level_of,
+    number_of,
+    read_object,
+    region_of,
+    switch_of,
+    text_of,
+)
 from sm_core.errors import ConfigurationError
 
 __all__ = [
     "DEFAULT_MAX_PAYLOAD",
     "ServingEnvironment",
     "TrainingEnvironment",
-    "count_cpus",
-    "count_gpus",
 ]
 
-BASE_DIR_VARIABLE = "SAGEMAKER_BASE_DIR"
 #: Bytes of the largest body of InvokeEndpoint.
 DEFAULT_MAX_PAYLOAD = 6 * 1024 * 1024
 _MEBIBYTE = 1024 * 1024
-_DEFAULT_LOG_LEVEL = 20
 
 #: Hyperparameters that belong to the platform; any other name that begins with ``sagemaker_`` is
 #: a parameter of the framework.
@@ -56,9 +64,11 @@ class TrainingEnvironment:
         base_dir: root of the tree, ``/opt/ml`` unless ``SAGEMAKER_BASE_DIR`` names another.
         hyperparameters: all of the job's, JSON-decoded; a value that is not JSON stays text.
         input_data_config: per channel, the content of inputdataconfig.json.
+        channels: the same, typed, by name.
         resource_config: the content of resourceconfig.json.
         hosts: names of the job's hosts, in the file's order.
         current_host: this host's name.
+        addresses: where hosts are reached whose names do not resolve; empty where they do.
         network_interface_name: interface by which the hosts reach each other.
         num_cpus: CPUs that this process may use.
         num_gpus: GPU devices that it can see.
@@ -67,15 +77,20 @@ class TrainingEnvironment:
         job_name: the training job; "" if unknown.
         region: AWS region; "" if unknown.
         log_level: of Python's ``logging``.
-        framework_module: what ``SAGEMAKER_TRAINING_MODULE`` names; None if unset.
+        cloudwatch_metrics: whether this container's use of CPU, memory, disk and GPU is sent to
+            CloudWatch.
+        framework_module: ``module:function`` of the image that trains, by
+            ``SAGEMAKER_TRAINING_MODULE``; None if unset.
     """
 
     base_dir: Path
     hyperparameters: Mapping[str, Any]
     input_data_config: Mapping[str, Any]
+    channels: Mapping[str, Channel]
     resource_config: Mapping[str, Any]
     hosts: tuple[str, ...]
     current_host: str
+    addresses: Mapping[str, HostAddress]
     network_interface_name: str
     num_cpus: int
     num_gpus: int
@@ -84,6 +99,7 @@ class TrainingEnvironment:
     job_name: str
     region: str
     log_level: int
+    cloudwatch_metrics: bool = False
     framework_module: str | None = None
 
     @classmethod
@@ -97,28 +113,32 @@ class TrainingEnvironment:
             ConfigurationError: a file is not JSON or a value has the wrong form; names it.
         """
         variables = os.environ if variables is None else variables
-        base_dir = _base_dir(variables)
+        base_dir = base_dir_of(variables)
         config = base_dir / "input" / "config"
-        hyperparameters = _decode_hyperparameters(_read_object(config / "hyperparameters.json"))
-        resources = _read_object(config / "resourceconfig.json")
+        hyperparameters = decode_hyperparameters(read_object(config / "hyperparameters.json"))
+        input_data_config = read_object(config / "inputdataconfig.json")
+        resources = read_object(config / "resourceconfig.json")
         current = str(resources.get("current_host") or variables.get("CURRENT_HOST") or "algo-1")
         own = {name: hyperparameters.get(name) for name in _PLATFORM_HYPERPARAMETERS}
         return cls(
             base_dir=base_dir,
             hyperparameters=hyperparameters,
-            input_data_config=_read_object(config / "inputdataconfig.json"),
+            input_data_config=input_data_config,
+            channels=read_channels(input_data_config, base_dir / "input" / "data"),
             resource_config=resources,
-            hosts=tuple(str(host) for host in resources.get("hosts") or [current]),
+            hosts=hosts_of(resources, current),
             current_host=current,
+            addresses=read_addresses(variables),
             network_interface_name=str(resources.get("network_interface_name") or "eth0"),
             num_cpus=count_cpus(),
             num_gpus=count_gpus(variables),
-            program=variables.get("SAGEMAKER_PROGRAM") or _text(own["sagemaker_program"]),
-            submit_directory=_text(own["sagemaker_submit_directory"])
+            program=variables.get("SAGEMAKER_PROGRAM") or text_of(own["sagemaker_program"]),
+            submit_directory=text_of(own["sagemaker_submit_directory"])
             or variables.get("SAGEMAKER_SUBMIT_DIRECTORY"),
-            job_name=_text(own["sagemaker_job_name"]) or variables.get("TRAINING_JOB_NAME", ""),
-            region=_text(own["sagemaker_region"]) or _region(variables),
-            log_level=_log_level(own["sagemaker_container_log_level"], variables),
+            job_name=variables.get("TRAINING_JOB_NAME") or text_of(own["sagemaker_job_name"]) or "",
+            region=text_of(own["sagemaker_region"]) or region_of(variables),
+            log_level=log_level_of(own["sagemaker_container_log_level"], variables),
+            cloudwatch_metrics=switch_of(own["sagemaker_enable_cloudwatch_metrics"], variables),
             framework_module=variables.get("SAGEMAKER_TRAINING_MODULE"),
         )
 
@@ -153,8 +173,28 @@ class TrainingEnvironment:
     @property
     def channel_input_dirs(self) -> dict[str, str]:
         """Channel → folder with its data, sorted by name."""
-        data = self.base_dir / "input" / "data"
-        return {name: str(data / name) for name in sorted(self.input_data_config)}
+        return {name: str(channel.path) for name, channel in self.channels.items()}
+
+    def address_of(self, host: str, port: int) -> tuple[str, int]:
+        """Where `port` of the job's host `host` is reached: IP address and port.
+
+        The only way from one host to another: names need not resolve, and where several hosts are
+        one machine, each has ports of its own. A host listens where this points to, too.
+
+        Raises:
+            ConfigurationError: the job has no such host, or its name is not known.
+        """
+        if host not in self.hosts:
+            raise ConfigurationError(
+                f"the job has no host {host!r}; its hosts are {', '.join(self.hosts)}"
+            )
+        given = self.addresses.get(host)
+        if given is not None:
+            return given.address, given.port(port)
+        try:
+            return resolve(host), port
+        except OSError as error:
+            raise ConfigurationError(f"host {host!r} is not known by name: {error}") from error
 
     @property
     def is_master(self) -> bool:
@@ -181,6 +221,11 @@ class TrainingEnvironment:
         """What lies here becomes output.tar.gz."""
         return self.output_dir / "data"
 
+    @property
+    def checkpoint_dir(self) -> Path:
+        """What lies here is kept in S3 while the job runs, and back when it starts again."""
+        return self.base_dir / "checkpoints"
+
 
 @attrs.frozen(kw_only=True)
 class ServingEnvironment:
@@ -193,6 +238,8 @@ class ServingEnvironment:
             ``code`` of the model.
         region: AWS region; "" if unknown.
         log_level: of Python's ``logging``.
+        cloudwatch_metrics: whether this container's use of CPU, memory, disk and GPU is sent to
+            CloudWatch.
         workers: worker processes of the model server.
         num_cpus: CPUs that this process may use.
         num_gpus: GPU devices that it can see.
@@ -208,6 +255,7 @@ class ServingEnvironment:
     submit_directory: str | None
     region: str
     log_level: int
+    cloudwatch_metrics: bool
     workers: int
     num_cpus: int
     num_gpus: int
@@ -232,22 +280,23 @@ class ServingEnvironment:
         socket_path = variables.get("SMCORE_SERVER_SOCKET")
         payload = variables.get("SAGEMAKER_MAX_PAYLOAD_IN_MB")
         return cls(
-            base_dir=_base_dir(variables),
+            base_dir=base_dir_of(variables),
             program=variables.get("SAGEMAKER_PROGRAM") or None,
             submit_directory=variables.get("SAGEMAKER_SUBMIT_DIRECTORY") or None,
-            region=variables.get("SAGEMAKER_REGION") or _region(variables),
-            log_level=_log_level(None, variables),
-            workers=_number(variables, "SAGEMAKER_MODEL_SERVER_WORKERS", default=cpus, least=1),
+            region=variables.get("SAGEMAKER_REGION") or region_of(variables),
+            log_level=log_level_of(None, variables),
+            cloudwatch_metrics=switch_of(None, variables),
+            workers=number_of(variables, "SAGEMAKER_MODEL_SERVER_WORKERS", default=cpus, least=1),
             num_cpus=cpus,
             num_gpus=count_gpus(variables),
             default_accept=variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT")
             or "application/json",
-            max_payload=_number(variables, "SAGEMAKER_MAX_PAYLOAD_IN_MB", default=0, least=1)
+            max_payload=number_of(variables, "SAGEMAKER_MAX_PAYLOAD_IN_MB", default=0, least=1)
             * _MEBIBYTE
             if payload
             else DEFAULT_MAX_PAYLOAD,
             socket_path=Path(socket_path) if socket_path else None,
-            port=_number(variables, "SAGEMAKER_BIND_TO_PORT", default=8080, least=1),
+            port=number_of(variables, "SAGEMAKER_BIND_TO_PORT", default=8080, least=1),
             variables=variables,
         )
 
@@ -264,105 +313,3 @@ class ServingEnvironment:
         if self.submit_directory.startswith("s3://"):
             return self.base_dir / "code"
         return Path(self.submit_directory).absolute()
-
-
-def count_cpus() -> int:
-    """CPUs that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
-def count_gpus(variables: Mapping[str, str]) -> int:
-    """GPU devices that this process can see, by the driver's own tool; 0 where there is none.
-
-    ``CUDA_VISIBLE_DEVICES`` limits them, as it limits every framework.
-    """
-    visible = variables.get("CUDA_VISIBLE_DEVICES")
-    named = None if visible is None else _devices_before_invalid(visible)
-    if named == 0:
-        return 0
-    try:
-        listing = subprocess.run(
-            ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False, timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    found = sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
-    return found if named is None else min(found, named)
-
-
-def _devices_before_invalid(visible: str) -> int:
-    """CUDA reads the list up to the first entry that names no device, such as -1."""
-    count = 0
-    for entry in visible.split(","):
-        if not entry.strip() or entry.strip().startswith("-"):
-            break
-        count += 1
-    return count
-
-
-def _base_dir(variables: Mapping[str, str]) -> Path:
-    return Path(variables.get(BASE_DIR_VARIABLE) or "/opt/ml").absolute()
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`; empty if the platform wrote no such file."""
-    try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot read {path} as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ConfigurationError(f"{path} holds a JSON {type(value).__name__}, not an object")
-    return value
-
-
-def _decode_hyperparameters(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _decode(name, value) for name, value in values.items()}
-
-
-def _decode(name: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if name == "_tuning_objective_metric":
-        # The tuner writes this one itself, as text with or without quotes.
-        return value.strip('"')
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None or value == "" else str(value)
-
-
-def _region(variables: Mapping[str, str]) -> str:
-    return variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or ""
-
-
-def _log_level(value: Any, variables: Mapping[str, str]) -> int:
-    given = variables.get("SAGEMAKER_CONTAINER_LOG_LEVEL") if value is None else value
-    if given is None or given == "":
-        return _DEFAULT_LOG_LEVEL
-    try:
-        return int(given)
-    except (TypeError, ValueError):
-        raise ConfigurationError(
-            f"the container's log level is {given!r}; it must be a number of Python's logging, "
-            "such as 20 for INFO"
-        ) from None
-
-
-def _number(variables: Mapping[str, str], name: str, *, default: int, least: int) -> int:
-    text = variables.get(name)
-    if not text:
-        return default
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise ConfigurationError(f"{name} is {text!r}; it must be a whole number from {least} up")
-    return number

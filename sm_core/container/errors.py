@@ -6,6 +6,7 @@
     └── ContainerError                the container cannot do its work; the text says why
         ├── ScriptFailed              the user's script ended with an exit code other than zero
         ├── RequirementsFailed        requirements.txt could not be installed
+        ├── HostsUnreachable          other hosts of the job could not be resolved by name
         └── RequestRefused            a request to the model server is at fault (HTTP 4xx)
             ├── BadPayload            400: the body cannot be decoded or has the wrong shape
             ├── NotAcceptable         406: no content type that the client accepts can be written
@@ -18,13 +19,14 @@ configuration an `sm_core.errors.ConfigurationError`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sm_core.errors import SMError
 
 __all__ = [
     "BadPayload",
     "ContainerError",
+    "HostsUnreachable",
     "NotAcceptable",
     "PayloadTooLarge",
     "RequestRefused",
@@ -52,6 +54,23 @@ class ScriptFailed(ContainerError):
 
 class RequirementsFailed(ContainerError):
     """requirements.txt could not be installed; the text is the installer's own."""
+
+
+class HostsUnreachable(ContainerError):
+    """Other hosts of the job could not be resolved by name in time."""
+
+    def __init__(self, hosts: Mapping[str, str], seconds: float) -> None:
+        """
+        Args:
+            hosts: name → why.
+            seconds: how long they were waited for.
+        """
+        why = ", ".join(f"{host} ({reason})" for host, reason in hosts.items())
+        super().__init__(
+            f"hosts of this job could not be resolved by name within {seconds:.0f} seconds: {why}. "
+            "Each host of a job must reach all others; a security group or a network of yours may "
+            "keep them apart, or another host may have ended before"
+        )
 
 
 class RequestRefused(ContainerError):

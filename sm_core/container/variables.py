@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 from sm_core.container.environment import TrainingEnvironment
+from sm_core.container.machine import count_neurons
 
 __all__ = ["script_variables", "user_arguments"]
+
+logger = logging.getLogger(__name__)
 
 _DEFAULT_GROUP = "homogeneousCluster"
 
@@ -47,6 +53,7 @@ def script_variables(environment: TrainingEnvironment) -> dict[str, str]:
         "user_args": user_arguments(environment.user_hyperparameters),
         "channels": sorted(settings["channel_input_dirs"]),
         "training_env": settings,
+        "checkpoint_dir": str(environment.checkpoint_dir),
     }
     for channel, folder in settings["channel_input_dirs"].items():
         values[f"channel_{channel}"] = folder
@@ -58,7 +65,20 @@ def script_variables(environment: TrainingEnvironment) -> dict[str, str]:
         variables["SAGEMAKER_JOB_NAME"] = environment.job_name
     if environment.region:
         variables["SAGEMAKER_REGION"] = environment.region
-    return variables
+    return {name: value for name, value in variables.items() if _is_settable(name, value)}
+
+
+def _is_settable(name: str, value: str) -> bool:
+    """Whether the operating system can hold this variable; names come from hyperparameters."""
+    try:
+        held = (os.fsencode(name), os.fsencode(value))
+    except UnicodeEncodeError:
+        settable = False
+    else:
+        settable = b"=" not in held[0] and not any(b"\0" in text for text in held)
+    if not settable:
+        logger.warning("%r cannot be a variable; SM_HPS and SM_TRAINING_ENV hold its value", name)
+    return settable
 
 
 #: Settings that are exported under their own names; the others only within SM_TRAINING_ENV.
@@ -116,13 +136,15 @@ def _settings(environment: TrainingEnvironment) -> dict[str, Any]:
         "network_interface_name": environment.network_interface_name,
         "num_cpus": environment.num_cpus,
         "num_gpus": environment.num_gpus,
-        "num_neurons": 0,
+        "num_neurons": count_neurons(),
         "output_data_dir": environment.output_data_dir,
         "output_dir": environment.output_dir,
         "output_intermediate_dir": environment.output_dir / "intermediate",
         "resource_config": environment.resource_config,
+        "topology": environment.resource_config.get("topology", []),
         "user_entry_point": program,
         **_instance_groups(environment),
+        **_accelerated_libraries(),
     }
     return {
         name: str(value) if isinstance(value, PurePath) else value
@@ -130,11 +152,24 @@ def _settings(environment: TrainingEnvironment) -> dict[str, Any]:
     }
 
 
+#: Parameters of the framework by which an SDK asks for one of the ways to train on several hosts.
+_DISTRIBUTIONS = (
+    "sagemaker_distributed_dataparallel_enabled",
+    "sagemaker_mpi_enabled",
+    "sagemaker_multi_worker_mirrored_strategy_enabled",
+    "sagemaker_parameter_server_enabled",
+    "sagemaker_pytorch_ddp_enabled",
+    "sagemaker_pytorch_xla_multi_worker_enabled",
+    "sagemaker_torch_distributed_enabled",
+)
+
+
 def _instance_groups(environment: TrainingEnvironment) -> dict[str, Any]:
     resources = environment.resource_config
-    current = resources.get("current_group_name", _DEFAULT_GROUP)
-    instance_type = resources.get("current_instance_type")
-    groups = resources.get("instance_groups") or [
+    parameters = environment.framework_parameters
+    current = str(resources.get("current_group_name") or _DEFAULT_GROUP)
+    instance_type = resources.get("current_instance_type", "local")
+    groups = _described_groups(resources) or [
         {
             "instance_group_name": current,
             "instance_type": instance_type,
@@ -142,15 +177,42 @@ def _instance_groups(environment: TrainingEnvironment) -> dict[str, Any]:
         }
     ]
     by_name = {group["instance_group_name"]: group for group in groups}
+    distributed = any(parameters.get(name) for name in _DISTRIBUTIONS)
+    asked = parameters.get("sagemaker_distribution_instance_groups")
+    training = asked if isinstance(asked, list) else [current] if distributed else []
     return {
         "current_instance_group": current,
-        "current_instance_group_hosts": by_name.get(current, {}).get("hosts", []),
+        "current_instance_group_hosts": by_name[current]["hosts"] if current in by_name else [],
         "current_instance_type": instance_type,
-        "distribution_hosts": [],
-        "distribution_instance_groups": [],
+        "distribution_hosts": [
+            host for name, group in by_name.items() if name in training for host in group["hosts"]
+        ],
+        "distribution_instance_groups": training,
         "instance_groups": list(by_name),
         "instance_groups_dict": by_name,
         "is_hetero": len(by_name) > 1,
+    }
+
+
+def _described_groups(resources: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The groups that resourceconfig.json names; what is no group there is nobody's."""
+    groups = resources.get("instance_groups")
+    return [
+        group
+        for group in (groups if isinstance(groups, list) else [])
+        if isinstance(group, Mapping)
+        and isinstance(group.get("instance_group_name"), str)
+        and isinstance(group.get("hosts"), list)
+    ]
+
+
+def _accelerated_libraries() -> dict[str, Any]:
+    """What the public toolkit says of AWS's own libraries for distributed training."""
+    parameters = os.environ.get("SM_HP_MP_PARAMETERS")
+    return {
+        "is_modelparallel_enabled": parameters and parameters != "{}",
+        "is_smddpmprun_installed": shutil.which("smddpmprun") is not None,
+        "is_smddprun_installed": shutil.which("smddprun") is not None,
     }
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
-from sm_core.container.environment import (
-    ServingEnvironment,
-    TrainingEnvironment,
-    count_cpus,
-    count_gpus,
-)
+from sm_core.container.channels import Channel
+from sm_core.container.environment import ServingEnvironment, TrainingEnvironment
+from sm_core.container.machine import count_cpus
+from sm_core.container.variables import script_variables
 from sm_core.errors import ConfigurationError
 
 Read = Callable[..., TrainingEnvironment]
@@ -64,6 +66,163 @@ def test_hyperparameters_are_decoded_where_they_are_json(read: Read) -> None:
     assert environment.hyperparameters["_tuning_objective_metric"] == "validation:accuracy"
     assert environment.framework_parameters == {"sagemaker_parameter_server_enabled": True}
     assert environment.program == "train.py"
+
+
+def test_channels_are_typed(read: Read, tmp_path: Path) -> None:
+    given = {
+        "TrainingInputMode": "Pipe",
+        "ContentType": "text/csv",
+        "S3DistributionType": "ShardedByS3Key",
+        "RecordWrapperType": "RecordIO",
+    }
+    channels = read(inputdataconfig={"train": given, "a": {}}).channels
+    assert list(channels) == ["a", "train"]
+    assert channels["a"] == Channel(name="a", path=tmp_path / "input/data/a")
+    assert channels["train"] == Channel(
+        name="train",
+        path=tmp_path / "input/data/train",
+        mode="Pipe",
+        content_type="text/csv",
+        distribution="ShardedByS3Key",
+        record_wrapper="RecordIO",
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ([], "channel 'train' is a JSON list, no object"),
+        ({"ContentType": 1}, "ContentType of channel 'train' is 1; it must be text"),
+    ],
+)
+def test_a_broken_channel_is_named(entry: object, reason: str, read: Read) -> None:
+    with pytest.raises(ConfigurationError, match=reason):
+        read(inputdataconfig={"train": entry})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+KNOWN = {
+    "hyperparameters": [
+        "sagemaker_program",
+        "sagemaker_container_log_level",
+        "sagemaker_enable_cloudwatch_metrics",
+        "sagemaker_distribution_instance_groups",
+        "sagemaker_mpi_enabled",
+        "epochs",
+        "a=b",
+        "nul\0",
+    ],
+    "inputdataconfig": ["train", "x/../y"],
+    "resourceconfig": [
+        "hosts",
+        "current_host",
+        "current_group_name",
+        "current_instance_type",
+        "instance_groups",
+        "network_interface_name",
+    ],
+}
+
+
+@hypothesis.given(st.data())
+def test_any_json_in_the_files_is_read_or_named(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "input" / "config"
+        config.mkdir(parents=True)
+        for name, keys in KNOWN.items():
+            values = st.dictionaries(st.sampled_from(keys) | st.text(), JSON | JSON.map(json.dumps))
+            content = json.dumps(data.draw(st.one_of(values, JSON)))
+            (config / f"{name}.json").write_text(content, encoding="utf-8")
+        try:
+            environment = TrainingEnvironment.read({"SAGEMAKER_BASE_DIR": folder})
+        except ConfigurationError:
+            return
+        for name, value in script_variables(environment).items():
+            assert os.fsencode(name)
+            assert b"\0" not in os.fsencode(value)
+
+
+@hypothesis.given(st.binary(max_size=40))
+def test_any_bytes_in_a_file_are_read_or_named(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "input" / "config"
+        config.mkdir(parents=True)
+        (config / "hyperparameters.json").write_bytes(content)
+        with contextlib.suppress(ConfigurationError):
+            TrainingEnvironment.read({"SAGEMAKER_BASE_DIR": folder})
+
+
+@hypothesis.given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "SAGEMAKER_PROGRAM",
+                "SAGEMAKER_CONTAINER_LOG_LEVEL",
+                "SAGEMAKER_ENABLE_CLOUDWATCH_METRICS",
+                "SMCORE_HOST_ADDRESSES",
+                "SAGEMAKER_MODEL_SERVER_WORKERS",
+                "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+                "SAGEMAKER_BIND_TO_PORT",
+                "AWS_REGION",
+            ]
+        ),
+        st.text() | st.integers().map(str) | JSON.map(json.dumps),
+    )
+)
+def test_any_variables_are_read_or_named(variables: dict[str, str]) -> None:
+    with contextlib.suppress(ConfigurationError):
+        ServingEnvironment.read(variables)
+    with contextlib.suppress(ConfigurationError):
+        TrainingEnvironment.read({**variables, "SAGEMAKER_BASE_DIR": "/nowhere"})
+
+
+def test_the_platform_s_job_name_wins(read: Read) -> None:
+    named = {"sagemaker_job_name": '"by-hyperparameter"'}
+    assert read({"TRAINING_JOB_NAME": "real"}, hyperparameters=named).job_name == "real"
+
+
+@pytest.mark.parametrize(
+    ("hyperparameter", "variable", "wanted"),
+    [
+        (None, None, False),
+        ("true", None, True),
+        ('"true"', None, True),
+        ("false", "true", False),
+        (None, "True", True),
+        (None, "false", False),
+    ],
+)
+def test_metrics_are_sent_on_demand(
+    hyperparameter: str | None, variable: str | None, wanted: bool, read: Read
+) -> None:
+    name = "sagemaker_enable_cloudwatch_metrics"
+    given = {} if hyperparameter is None else {name: hyperparameter}
+    variables = {} if variable is None else {name.upper(): variable}
+    assert read(variables, hyperparameters=given).cloudwatch_metrics is wanted
+    if hyperparameter is None:
+        assert ServingEnvironment.read(variables).cloudwatch_metrics is wanted
+
+
+def test_a_switch_is_true_or_false(read: Read) -> None:
+    with pytest.raises(ConfigurationError, match="cloudwatch_metrics is 'often'"):
+        read({"SAGEMAKER_ENABLE_CLOUDWATCH_METRICS": "often"})
+
+
+def test_hosts_are_reached_by_address(read: Read) -> None:
+    addresses = {"algo-1": "127.0.0.1:40000-40009", "algo-2": "10.0.0.2"}
+    environment = read(
+        {"SMCORE_HOST_ADDRESSES": json.dumps(addresses)},
+        resourceconfig={"hosts": ["algo-1", "algo-2", "localhost"], "current_host": "algo-1"},
+    )
+    assert environment.address_of("algo-1", 8001) == ("127.0.0.1", 40001)
+    assert environment.address_of("algo-2", 8001) == ("10.0.0.2", 8001)
+    assert environment.address_of("localhost", 8001) == ("127.0.0.1", 8001)
+    with pytest.raises(ConfigurationError, match="no host 'algo-3'; its hosts are algo-1"):
+        environment.address_of("algo-3", 1)
 
 
 def test_hosts_and_channels(read: Read, tmp_path: Path) -> None:
@@ -135,32 +294,6 @@ def test_a_broken_file_is_named(content: str, reason: str, read: Read) -> None:
 def test_a_log_level_is_a_number(read: Read) -> None:
     with pytest.raises(ConfigurationError, match="log level is 'INFO'"):
         read({"SAGEMAKER_CONTAINER_LOG_LEVEL": "INFO"})
-
-
-def nvidia_smi(folder: Path, listing: str) -> Mapping[str, str]:
-    """A driver's tool that lists these devices; it stands first on PATH."""
-    tool = folder / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\ncat <<'E'\n{listing}\nE\n", encoding="utf-8")
-    tool.chmod(0o755)
-    return {"PATH": f"{folder}:{os.environ['PATH']}"}
-
-
-@pytest.mark.integ
-@pytest.mark.parametrize(
-    ("visible", "count"), [(None, 2), ("0", 1), ("0,1,2", 2), ("", 0), ("-1", 0), ("1,-1,0", 1)]
-)
-def test_gpus_are_counted_by_device(
-    visible: str | None, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = nvidia_smi(tmp_path, "GPU 0: A (UUID: x)\nGPU 1: A (UUID: y)\n  MIG 1g: (UUID: z)")
-    monkeypatch.setenv("PATH", found["PATH"])
-    assert count_gpus({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}) == count
-
-
-def test_no_driver_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert count_gpus({}) == 0
-    assert count_cpus() >= 1
 
 
 def test_serving_defaults() -> None:

@@ -55,6 +55,7 @@ def test_every_variable_of_the_contract(environment: TrainingEnvironment, tmp_pa
         "SM_CHANNELS": '["Eval","train"]',
         "SM_CHANNEL_EVAL": f"{tmp_path}/input/data/Eval",
         "SM_CHANNEL_TRAIN": f"{tmp_path}/input/data/train",
+        "SM_CHECKPOINT_DIR": f"{tmp_path}/checkpoints",
         "SM_CURRENT_HOST": "algo-1",
         "SM_CURRENT_INSTANCE_GROUP": "homogeneousCluster",
         "SM_CURRENT_INSTANCE_GROUP_HOSTS": '["algo-1","algo-2"]',
