@@ -34,7 +34,7 @@ def _boto_session() -> boto3.Session:
 
 @hookimpl
 def sm_codecs() -> Iterable[Codec]:
-    """JSON, CSV, npy, text and bytes."""
-    from sm_core.codecs import BUILTIN
+    """JSON, JSON lines, CSV, npy, text and bytes."""
+    from sm_core.formats import BUILTIN
 
     return BUILTIN

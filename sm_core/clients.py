@@ -10,11 +10,14 @@ from typing import Any
 import boto3
 import botocore.exceptions as aws
 from boto3.exceptions import Boto3Error
+from botocore.endpoint import DEFAULT_TIMEOUT
 from botocore.model import OperationModel
 
 from sm_core.backends import Backend
-from sm_core.errors import ConfigurationError, RequestError
+from sm_core.errors import ConfigurationError, ModelError, RequestError
+from sm_core.invocations import RUNTIME_CONFIG, sent_once
 from sm_core.requests import shape_request
+from sm_core.text import printable, shortened
 
 __all__ = ["Clients", "is_passing", "translated_errors"]
 
@@ -48,6 +51,8 @@ _THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
+#: Characters that the text of an error shows of what a container said.
+_MESSAGE_LIMIT = 4096
 WAYS_OUT = (
     "Configure AWS (`aws configure`, AWS_PROFILE, AWS_DEFAULT_REGION, or a boto_session of your "
     "own), or work on this machine: Session.local(), with sm-local installed"
@@ -99,11 +104,18 @@ class Clients:
         with self._lock:
             if service not in self._clients:
                 with translated_errors():
-                    session: Any = self.boto_session  # typed clients want a literal name
-                    client = session.client(service)
+                    client = self._made(service)
                 self._attach_hooks(service, client)
                 self._clients[service] = client
             return self._clients[service]
+
+    def _made(self, service: str) -> Any:
+        session: Any = self.boto_session  # typed clients want a literal name
+        client = session.client(service)
+        if service == "sagemaker-runtime" and client.meta.config.read_timeout == DEFAULT_TIMEOUT:
+            # The user's session sets no time of its own.
+            client = session.client(service, config=RUNTIME_CONFIG)
+        return client
 
     def region(self) -> str | None:
         """The region of the clients, without making one; None where none is configured."""
@@ -120,8 +132,10 @@ class Clients:
             )
 
         # A client that several Sessions are given shows its calls to the hooks once.
-        client.meta.events.register(
-            "provide-client-params", amend, unique_id="sm-core-request-hooks"
+        events = client.meta.events
+        events.register("provide-client-params", amend, unique_id="sm-core-request-hooks")
+        events.register(
+            "needs-retry.sagemaker-runtime.InvokeEndpoint", sent_once, unique_id="sm-core-sent-once"
         )
 
 
@@ -163,12 +177,22 @@ def _refusal(error: aws.ClientError, subject: str) -> RequestError:
     response: Mapping[str, Any] = error.response
     details: Mapping[str, Any] = response.get("Error", {})
     code = str(details.get("Code", ""))
-    text = f"{error.operation_name}: {details.get('Message') or 'no message'} ({code})"
     if "OriginalMessage" in response:
-        # InvokeEndpoint's ModelError: what the container said matters, not what SageMaker says
-        # about it.
-        status = response.get("OriginalStatusCode", "an error")
-        text = f"the container answered {status}: {response['OriginalMessage']}"
+        return _failed_prediction(response, subject)
+    text = f"{error.operation_name}: {details.get('Message') or 'no message'} ({code})"
     return RequestError(
         f"{subject}: {text}" if subject else text, code=code, operation=error.operation_name
+    )
+
+
+def _failed_prediction(response: Mapping[str, Any], subject: str) -> ModelError:
+    """InvokeEndpoint's ModelError: what the container said, not what SageMaker says about it."""
+    status, said = int(response.get("OriginalStatusCode") or 0), str(response["OriginalMessage"])
+    text = f"the container answered {status}" if status else "the container did not answer"
+    text = f"{text}: {shortened(printable(said), _MESSAGE_LIMIT) or 'no message'}"
+    log = str(response.get("LogStreamArn", "")).partition(":log-group:")[2].partition(":")[0]
+    if log and not 400 <= status < 500:
+        text = f"{text} (its log: {log})"
+    return ModelError(
+        f"{subject}: {text}" if subject else text, status=status, container_message=said
     )

@@ -13,6 +13,7 @@
     ├── ArchiveError                  an archive is damaged, or leads out of its folder
     ├── CodecError                    a payload cannot be encoded or decoded
     ├── RequestError                  AWS, or the local service, refused or failed a call
+    │   └── ModelError                the container answered a prediction with an error
     ├── LocalServiceError             the local service cannot be started, reached or used
     ├── TrainingJobFailed             the job ended as Failed: reason, exit code, last log lines
     └── EndpointFailed                the endpoint did not come into service: reason, last log lines
@@ -36,6 +37,7 @@ __all__ = [
     "ImageError",
     "InputError",
     "LocalServiceError",
+    "ModelError",
     "PluginError",
     "RequestError",
     "SMError",
@@ -102,6 +104,29 @@ class RequestError(SMError):
         super().__init__(message)
         self.code = code
         self.operation = operation
+
+
+class ModelError(RequestError):
+    """The container answered a prediction with an error, or with nothing.
+
+    ``str(error)`` holds the container's own message, cut where it is long; the attributes hold it
+    whole.
+
+    Attributes:
+        status: the container's HTTP status: 4xx where it refused the request, 5xx where it failed;
+            0 where it did not answer at all.
+        container_message: what it said.
+    """
+
+    def __init__(self, message: str, *, status: int, container_message: str) -> None:
+        super().__init__(message, code="ModelError", operation="InvokeEndpoint")
+        self.status = status
+        self.container_message = container_message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way back from another process."""
+        rebuild = partial(ModelError, status=self.status, container_message=self.container_message)
+        return rebuild, (str(self),)
 
 
 class LocalServiceError(SMError):

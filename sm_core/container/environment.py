@@ -27,15 +27,13 @@ from sm_core.container.settings import (
     text_of,
 )
 from sm_core.errors import ConfigurationError
+from sm_core.limits import PAYLOAD_LIMIT
 
 __all__ = [
-    "DEFAULT_MAX_PAYLOAD",
     "ServingEnvironment",
     "TrainingEnvironment",
 ]
 
-#: Bytes of the largest body of InvokeEndpoint.
-DEFAULT_MAX_PAYLOAD = 6 * 1024 * 1024
 _MEBIBYTE = 1024 * 1024
 
 #: Hyperparameters that belong to the platform; any other name that begins with ``sagemaker_`` is
@@ -294,7 +292,7 @@ class ServingEnvironment:
             max_payload=number_of(variables, "SAGEMAKER_MAX_PAYLOAD_IN_MB", default=0, least=1)
             * _MEBIBYTE
             if payload
-            else DEFAULT_MAX_PAYLOAD,
+            else PAYLOAD_LIMIT,
             socket_path=Path(socket_path) if socket_path else None,
             port=number_of(variables, "SAGEMAKER_BIND_TO_PORT", default=8080, least=1),
             variables=variables,

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 SHARED = {
     "sm_core.archives",
     "sm_core.errors",
+    "sm_core.limits",
     "sm_core.plugins",
     "sm_core.scripts",
     "sm_core.text",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,9 +13,10 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from sm_core.codecs import json_deserializer, json_serializer, npy_deserializer
-from sm_core.errors import CodecError, RequestError
+from sm_core.errors import CodecError, ModelError, RequestError
+from sm_core.formats import json_deserializer, json_serializer, npy_deserializer
 from sm_core.frameworks import Framework
+from sm_core.limits import PAYLOAD_LIMIT
 from sm_core.predictor import Predictor
 from sm_core.session import Session
 
@@ -40,11 +42,21 @@ def answers(runtime: Stubber, body: bytes, content_type: str = "", **expected: A
 # The generic predictor
 
 
-@pytest.mark.parametrize("payload", [b"\x00\xff", bytearray(b"x"), "text", io.BytesIO(b"file")])
+@pytest.mark.parametrize(
+    ("payload", "body"),
+    [
+        (b"\x00\xff", b"\x00\xff"),
+        (bytearray(b"x"), b"x"),
+        (memoryview(b"xy"), b"xy"),
+        ("täxt", "täxt".encode()),
+        (io.BytesIO(b"file"), b"file"),
+        (io.StringIO("täxt"), "täxt".encode()),
+    ],
+)
 def test_without_codecs_bodies_pass_unchanged(
-    session: Session, runtime: Stubber, payload: Any
+    session: Session, runtime: Stubber, payload: Any, body: bytes
 ) -> None:
-    answers(runtime, b"\x01\x02", "application/json", Body=payload)
+    answers(runtime, b"\x01\x02", "application/json", Body=body)
     assert Predictor("e", session).predict(payload) == b"\x01\x02"
 
 
@@ -62,7 +74,7 @@ def test_codecs_name_the_content_types(session: Session, runtime: Stubber) -> No
         runtime,
         b"[3]",
         "application/json",
-        Body="[1, 2]",
+        Body=b"[1, 2]",
         ContentType="application/json",
         Accept="application/json",
     )
@@ -71,7 +83,7 @@ def test_codecs_name_the_content_types(session: Session, runtime: Stubber) -> No
 
 
 def test_content_types_may_be_given(session: Session, runtime: Stubber) -> None:
-    answers(runtime, b"[3]", Body="[1]", ContentType="application/x-mine", Accept="text/x")
+    answers(runtime, b"[3]", Body=b"[1]", ContentType="application/x-mine", Accept="text/x")
     predictor = Predictor(
         "e",
         session,
@@ -134,7 +146,7 @@ def test_a_framework_s_predictor_has_its_codecs(
         runtime,
         b"1,2",
         "text/csv",
-        Body="[1, 2]",
+        Body=b"[1, 2]",
         ContentType="application/json",
         Accept="application/json",
     )
@@ -145,14 +157,135 @@ def test_a_framework_s_predictor_has_its_codecs(
 def test_a_user_s_codecs_win_over_the_framework_s(
     session: Session, runtime: Stubber, paper: Framework
 ) -> None:
-    answers(runtime, b"1,2", "text/csv", Body="7", ContentType="text/x", Accept="text/csv")
+    answers(runtime, b"1,2", "text/csv", Body=b"7", ContentType="text/x", Accept="text/csv")
     predictor = paper.predictor_class()(
         "e", session, serializer=str, content_type="text/x", accept="text/csv"
     )
     assert predictor.predict(7) == [["1", "2"]]
 
 
+@pytest.mark.parametrize(
+    ("content_type", "data", "body"),
+    [
+        ("text/csv", [[1, 2]], b"1,2"),
+        ("text/csv; charset=utf-16-le", [["ü"]], "ü".encode("utf-16-le")),
+        ("image/png", b"\x89PNG", b"\x89PNG"),
+    ],
+)
+def test_a_framework_s_predictor_encodes_by_the_content_type_that_it_is_given(
+    session: Session,
+    runtime: Stubber,
+    paper: Framework,
+    content_type: str,
+    data: Any,
+    body: bytes,
+) -> None:
+    request = {"Body": body, "ContentType": content_type, "Accept": "application/json"}
+    answers(runtime, b"[1]", "application/json", **request)
+    predictor = paper.predictor_class()("e", session, content_type=content_type)
+    assert predictor.predict(data) == [1]
+    answers(runtime, b"[2]", "application/json", **request)
+    assert paper.predictor_class()("e", session).predict(data, content_type=content_type) == [2]
+
+
+def test_a_content_type_that_has_no_codec_takes_no_values(
+    session: Session, paper: Framework
+) -> None:
+    with pytest.raises(CodecError, match="only bytes, text and files can be sent, not a list"):
+        paper.predictor_class()("e", session).predict([1], content_type="image/png")
+
+
+def test_a_user_s_serializer_is_used_whatever_the_content_type(
+    session: Session, runtime: Stubber, paper: Framework
+) -> None:
+    predictor = paper.predictor_class()("e", session)
+    predictor.serializer = str
+    answers(runtime, b"1", "text/plain", Body=b"[1]", ContentType="x/y", Accept="text/plain")
+    assert predictor.predict([1], content_type="x/y", accept="text/plain") == "1"
+
+
+def test_a_request_s_own_options(session: Session, runtime: Stubber) -> None:
+    answers(
+        runtime,
+        b"ok",
+        Body=b"",
+        Accept="text/x",
+        CustomAttributes="trace=4711",
+        TargetVariant="Blue",
+        InferenceId="one",
+    )
+    answer = Predictor("e", session).predict(
+        b"",
+        accept="text/x",
+        custom_attributes="trace=4711",
+        target_variant="Blue",
+        inference_id="one",
+    )
+    assert answer == b"ok"
+
+
+def test_auto_takes_an_answer_without_a_type_for_bytes(session: Session, runtime: Stubber) -> None:
+    answers(runtime, b"\x00", Body=b"")
+    assert Predictor("e", session, deserializer="auto").predict(b"") == b"\x00"
+
+
 # Errors
+
+
+@pytest.mark.parametrize(
+    "payload", [bytes(PAYLOAD_LIMIT + 9), io.BytesIO(bytes(PAYLOAD_LIMIT + 9))]
+)
+def test_a_request_that_is_too_large_is_not_sent(session: Session, payload: Any) -> None:
+    with pytest.raises(
+        CodecError, match=r"would have 6291465 bytes, and an endpoint takes 6291456"
+    ):
+        Predictor("e", session).predict(payload)
+
+
+def test_an_answer_that_cannot_be_decoded_is_closed(session: Session, runtime: Stubber) -> None:
+    body = io.BytesIO(b"x")
+    response = {"Body": StreamingBody(body, 1)}
+    runtime.add_response("invoke_endpoint", response)
+
+    def refuse(stream: Any, content_type: str) -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        Predictor("e", session, deserializer=refuse).predict(b"")
+    assert body.closed
+
+
+def test_a_failure_of_the_container_is_shown_so_that_it_can_be_read(
+    session: Session, runtime: Stubber
+) -> None:
+    said = "\x1b[31mKeyError: 'x'\x1b[0m\n" + "x" * 100_000
+    arn = "arn:aws:logs:us-east-1:1:log-group:/aws/sagemaker/Endpoints/e:log-stream:v/i-1"
+    runtime.add_client_error(
+        "invoke_endpoint",
+        service_error_code="ModelError",
+        http_status_code=424,
+        modeled_fields={"OriginalStatusCode": 500, "OriginalMessage": said, "LogStreamArn": arn},
+    )
+    with pytest.raises(ModelError) as caught:
+        Predictor("e", session).predict(b"")
+    text = str(caught.value)
+    assert text.startswith("endpoint e: the container answered 500: KeyError: 'x'\nxxx")
+    assert text.endswith("more characters (its log: /aws/sagemaker/Endpoints/e)")
+    assert len(text) < 4300
+    assert (caught.value.status, caught.value.container_message) == (500, said)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.status, again.container_message) == (text, 500, said)
+
+
+def test_a_container_that_does_not_answer(session: Session, runtime: Stubber) -> None:
+    runtime.add_client_error(
+        "invoke_endpoint",
+        service_error_code="ModelError",
+        http_status_code=424,
+        modeled_fields={"OriginalStatusCode": 0, "OriginalMessage": "timed out"},
+    )
+    with pytest.raises(ModelError, match="the container did not answer: timed out"):
+        Predictor("e", session).predict(b"")
 
 
 def test_an_error_of_the_container_is_in_its_own_words(session: Session, runtime: Stubber) -> None:
@@ -191,7 +324,7 @@ def test_an_answer_that_breaks_off_is_a_request_error(session: Session, runtime:
 
     response = {"Body": StreamingBody(Broken(), 10)}
     runtime.add_response("invoke_endpoint", response)
-    with pytest.raises(RequestError, match="endpoint e: Read timeout on endpoint URL"):
+    with pytest.raises(RequestError, match=r"endpoint e: Read timeout on .* was not sent again"):
         Predictor("e", session).predict(b"")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import IO, Any, ClassVar
 
 from sm_amazon_algos.codec import CONTENT_TYPE, RecordSerializer
 from sm_amazon_algos.matrices import Kind
 from sm_amazon_algos.recordio import records_to_numpy
-from sm_core.codecs import media_type
+from sm_core.codecs import Body, media_type
 from sm_core.errors import CodecError
 from sm_core.predictor import Predictor
 
@@ -24,34 +25,35 @@ class AlgorithmPredictor(Predictor):
     #: Type of the numbers that the algorithm takes; None for any.
     numbers: ClassVar[Kind | None] = None
 
-    def __init__(self, endpoint: str, sagemaker_session: Any = None, **options: Any) -> None:
-        """
-        Args:
-            endpoint: the endpoint's name.
-            sagemaker_session: whose; None for a new Session.
-            **options: those of `Predictor`.
-        """
-        options.setdefault("serializer", RecordSerializer(kind=self.numbers))
-        super().__init__(endpoint, sagemaker_session, **options)
+    def default_serializer(self, content_type: str) -> Callable[[Any], Body] | None:
+        """Records of the algorithm's own type of numbers, or the codec of another type.
 
-    def predict(self, data: Any, *, as_numpy: bool = False) -> Any:
+        Args:
+            content_type: of the request.
+        """
+        if media_type(content_type) == CONTENT_TYPE:
+            return RecordSerializer(kind=self.numbers)
+        return super().default_serializer(content_type)
+
+    def predict(self, data: Any, *, as_numpy: bool = False, **options: Any) -> Any:
         """Send `data`, return the decoded answer.
 
         Args:
             data: one row or many.
             as_numpy: return arrays by the names of what was predicted, one row per row of `data`,
                 rather than records.
+            **options: those of `Predictor.predict`.
 
         Raises:
             CodecError: the payload or the answer does not fit its content type.
-            RequestError: the endpoint is not there, or the container refused or failed; the
-                message is the container's own.
+            ModelError: the container refused the request or failed; the message is its own.
+            RequestError: the endpoint is not there, cannot be reached, or did not answer in time.
         """
         if not as_numpy:
-            return super().predict(data)
+            return super().predict(data, **options)
         reading = copy.copy(self)
         reading.deserializer = _arrays
-        return Predictor.predict(reading, data)
+        return Predictor.predict(reading, data, **options)
 
 
 def _arrays(body: IO[bytes], content_type: str) -> Any:

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 
 import aiohttp
 
+from sm_core.limits import PAYLOAD_LIMIT
 from sm_local.service.context import Context
 from sm_local.service.endpoints import Endpoints, Route
 from sm_local.service.errors import ServiceError
 from sm_local.service.modelserver import ServerFailed
 from sm_local.service.wire import Request, Response
 
-__all__ = ["BODY_LIMIT", "Runtime"]
+__all__ = ["Runtime"]
 
-#: Bytes of a request's body.
-BODY_LIMIT = 6_291_456
 #: Seconds that a model has to answer.
 _TIMEOUT = aiohttp.ClientTimeout(total=60.0)
 #: AWS's word for the container in its messages.
@@ -77,13 +76,13 @@ class Runtime:
 
     async def _body(self, request: Request) -> bytes:
         try:
-            return await request.body(BODY_LIMIT)
+            return await request.body(PAYLOAD_LIMIT)
         except ServiceError as error:
             if error.status != 413:
                 raise
             # AWS answers this one with no code but the status.
             raise ServiceError(
-                "413", f"HTTP content length exceeded {BODY_LIMIT} bytes.", status=413
+                "413", f"HTTP content length exceeded {PAYLOAD_LIMIT} bytes.", status=413
             ) from error
 
     async def _ask(

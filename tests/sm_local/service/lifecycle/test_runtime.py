@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sm_local.service.runtime import BODY_LIMIT
+from sm_core.limits import PAYLOAD_LIMIT
 
 pytestmark = pytest.mark.integ
 
@@ -71,13 +71,13 @@ def test_a_connection_that_breaks(shared: Any, endpoint: str) -> None:
 
 
 def test_the_largest_body(shared: Any, endpoint: str) -> None:
-    seen = shared.invoke(endpoint, b"x" * BODY_LIMIT)
-    assert len(seen["body"]) == BODY_LIMIT
+    seen = shared.invoke(endpoint, b"x" * PAYLOAD_LIMIT)
+    assert len(seen["body"]) == PAYLOAD_LIMIT
 
 
 def test_a_body_that_is_too_large(shared: Any, endpoint: str) -> None:
     with pytest.raises(ClientError, match="HTTP content length exceeded 6291456 bytes") as caught:
-        invoke(shared, endpoint, b"x" * (BODY_LIMIT + 1))
+        invoke(shared, endpoint, b"x" * (PAYLOAD_LIMIT + 1))
     assert caught.value.response["Error"]["Code"] == "413"
 
 
