@@ -49,6 +49,7 @@ _COMMON = (
 _SCRIPT = (
     Option("entry_point", "str | None", "Python file that trains and serves"),
     Option("source_dir", "str | None", "folder, or s3:// archive, that holds the entry point"),
+    Option("dependencies", "Sequence[str]", "files and folders to put beside the code", default=()),
     Option("py_version", "str | None", "Python version of the image"),
     Option("framework_version", "str | None", "framework version of the image"),
     Option("container_log_level", "int", "log level in the container", default=logging.INFO),
@@ -110,6 +111,7 @@ class _CommonOptions(TypedDict, total=False):
 class _ScriptOptions(TypedDict, total=False):
     entry_point: str | None
     source_dir: str | None
+    dependencies: Sequence[str]
     py_version: str | None
     framework_version: str | None
     container_log_level: int
@@ -167,6 +169,7 @@ class EstimatorValues:
     image_name: str | None
     entry_point: str | None
     source_dir: str | None
+    dependencies: Sequence[str]
     role: str | None
     train_instance_count: int
     train_instance_type: str

@@ -112,11 +112,12 @@ class Estimator(Declared, EstimatorValues):
                 "image_name=, a container of your own"
             )
         if self.entry_point is not None:
-            return Source.locate(self.entry_point, self.source_dir)
+            return Source.locate(self.entry_point, self.source_dir, self.dependencies)
         if self.image_name is None and self.framework is not None and self.framework.script:
             raise TypeError(f"{type(self).__name__} needs entry_point, the script that trains")
-        if self.source_dir is not None:
-            raise TypeError("source_dir without entry_point: name the script in it")
+        for name in ("source_dir", "dependencies"):
+            if getattr(self, name):
+                raise TypeError(f"{name} without entry_point: name the script that uses it")
         return None
 
     def _check(self) -> None:

@@ -15,14 +15,15 @@ def files_below(
     folder: Path,
     *,
     error: type[ConfigurationError],
-    skip: Callable[[str], bool] = lambda name: False,
+    skip: Callable[[Path, bool], bool] = lambda path, is_folder: False,
 ) -> Iterator[Path]:
     """The files in `folder` and in the folders below it, by name; sockets and pipes are left out.
 
     Args:
         folder: where to begin.
         error: what to raise.
-        skip: told the name of each file and folder; True leaves it out, with all below it.
+        skip: told each entry, and whether it is a folder or a link to one; True leaves it out, with
+            all below it.
 
     Raises:
         ConfigurationError: as `error`: a link leads nowhere or to a folder that contains it, or a
@@ -47,7 +48,7 @@ def _walk(
     folder: Path,
     above: tuple[Path, ...],
     error: type[ConfigurationError],
-    skip: Callable[[str], bool],
+    skip: Callable[[Path, bool], bool],
 ) -> Iterator[Path]:
     """Files below `folder`; `above` are the real paths of the folders on the way to it."""
     try:
@@ -55,11 +56,12 @@ def _walk(
     except OSError as reason:
         raise error(f"{folder} cannot be read: {reason.strerror}") from reason
     for entry in entries:
-        if skip(entry.name):
-            continue
         path = Path(entry.path)
         # Unlike an entry's own methods these answer for links that lead round in circles.
-        if os.path.isdir(path):
+        is_folder = os.path.isdir(path)
+        if skip(path, is_folder):
+            continue
+        if is_folder:
             real = path.resolve()
             if real in above:
                 raise error(f"{path} is a link to a folder that contains it; remove the link")

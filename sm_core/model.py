@@ -106,6 +106,7 @@ class Model(Declared):
     image: str | None
     entry_point: str | None
     source_dir: str | None
+    dependencies: Sequence[str]
     env: Mapping[str, str] | None
     name: str | None
     predictor_cls: Callable[[str, Session], Any] | None
@@ -142,7 +143,9 @@ class Model(Declared):
                 f"{type(self).__name__} needs image, or a framework's own class such as MXNetModel"
             )
         self._source = (
-            Source.locate(self.entry_point, self.source_dir) if self.entry_point else None
+            Source.locate(self.entry_point, self.source_dir, self.dependencies)
+            if self.entry_point
+            else None
         )
 
     @property
@@ -248,7 +251,7 @@ class Model(Declared):
         environment = dict(self.env or {})
         takes_script = self.framework.script if self.framework else self._source is not None
         if takes_script:
-            environment = {**self._toolkit_variables(preparation, name), **environment}
+            environment = {**self._toolkit_variables(preparation), **environment}
         return ModelRequest(
             model_name=name,
             primary_container=ContainerDefinition(
@@ -258,7 +261,7 @@ class Model(Declared):
             tags=tags_of(self.tags),
         )
 
-    def _toolkit_variables(self, preparation: Preparation, name: str) -> dict[str, str]:
+    def _toolkit_variables(self, preparation: Preparation) -> dict[str, str]:
         """What the serving toolkit reads from its environment."""
         variables = {
             "SAGEMAKER_CONTAINER_LOG_LEVEL": str(self.container_log_level),
@@ -268,7 +271,7 @@ class Model(Declared):
         if self._source is not None:
             variables["SAGEMAKER_PROGRAM"] = self._source.program
             variables["SAGEMAKER_SUBMIT_DIRECTORY"] = preparation.code_uri(
-                self._source, location=self.code_location, key=f"{name}/sourcedir.tar.gz"
+                self._source, location=self.code_location
             )
         if self.model_server_workers is not None:
             variables["SAGEMAKER_MODEL_SERVER_WORKERS"] = str(self.model_server_workers)

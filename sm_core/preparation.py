@@ -7,6 +7,7 @@ when the whole request has been built, so that nothing is left behind by a reque
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 from botocore.validate import ParamValidator
 
 from sm_core.clients import translated_errors
-from sm_core.errors import ConfigurationError
+from sm_core.errors import ConfigurationError, RequestError
 from sm_core.inputs import split_s3_uri
 from sm_core.naming import default_bucket_name
 from sm_core.uploads import uploaded_uri
 
 if TYPE_CHECKING:
     from sm_core.session import Session
-    from sm_core.source import Source
+    from sm_core.source import Archive, Source
 
 __all__ = ["DryPreparation", "Preparation"]
+
+_ARCHIVE = "sourcedir.tar.gz"
 
 
 class Preparation:
@@ -79,24 +82,30 @@ class Preparation:
         self._steps.append(partial(self.session.ensure_bucket, bucket))
         return output_path
 
-    def code_uri(self, source: Source, *, location: str | None, key: str) -> str:
-        """Where the archive of the user's code is.
+    def code_uri(self, source: Source, *, location: str | None) -> str:
+        """Where the archive of the user's code is: under a name that its content gives.
+
+        The same code is uploaded once, whichever jobs and models run it, and no job can change the
+        code of another one.
 
         Args:
             source: the code.
             location: bucket, or ``s3://bucket/prefix``; None for the default bucket.
-            key: what follows the prefix.
+
+        Raises:
+            ConfigurationError: `location` is neither, or the code cannot be packed.
         """
         if source.uri is not None:
             return source.uri
+        archive = source.archive()
         if location is None:
-            bucket, prefix = self.default_bucket(), ""
+            bucket, prefix = self.default_bucket(), "code"
         else:
             bucket, prefix = _code_location(location)
             self._steps.append(partial(self.session.ensure_bucket, bucket))
-        full = f"{prefix}/{key}" if prefix else key
-        self._steps.append(partial(_upload_code, self.session, source, bucket=bucket, key=full))
-        return f"s3://{bucket}/{full}"
+        key = "/".join(part for part in (prefix, archive.sha256.hex(), _ARCHIVE) if part)
+        self._steps.append(partial(_upload_code, self.session, archive, bucket=bucket, key=key))
+        return f"s3://{bucket}/{key}"
 
     def data_uri(self, path: Path, *, channel: str, job_name: str) -> str:
         """Where a channel's local data is."""
@@ -151,7 +160,34 @@ def _code_location(location: str) -> tuple[str, str]:
     return bucket, prefix.strip("/")
 
 
-def _upload_code(session: Session, source: Source, *, bucket: str, key: str) -> None:
-    archive = source.archive()
-    with translated_errors():
-        session.client("s3").put_object(Bucket=bucket, Key=key, Body=archive)
+def _upload_code(session: Session, archive: Archive, *, bucket: str, key: str) -> None:
+    """Upload the archive, unless S3 vouches for the same bytes under the key.
+
+    S3 computed that checksum itself when they were uploaded. Where it does not tell one, or may not
+    be asked, they are uploaded again.
+    """
+    client = session.client("s3")
+    checksum = base64.b64encode(archive.sha256).decode()
+    if _checksum(client, bucket=bucket, key=key) == checksum:
+        return
+    with translated_errors(f"uploading the code to s3://{bucket}/{key}"):
+        client.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=archive.data,
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=checksum,
+        )
+
+
+def _checksum(client: Any, *, bucket: str, key: str) -> str | None:
+    """What S3 says that the SHA-256 of an object is, in base64; None if it says nothing."""
+    try:
+        with translated_errors():
+            found = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    except RequestError as error:
+        if error.code not in ("403", "404", "AccessDenied", "NoSuchKey"):
+            raise
+        return None
+    checksum: str | None = found.get("ChecksumSHA256")
+    return checksum

@@ -1,49 +1,30 @@
-"""Packaging the user's code: which files, one deterministic archive, where it is uploaded."""
+"""Packaging the user's code: which files, and one archive of them, the same bytes each time."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import tarfile
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import attrs
 
 from sm_core.errors import SourceError
 from sm_core.folders import files_below
+from sm_core.ignorefiles import IgnoreRules
+from sm_core.notices import warn_user
 
-__all__ = ["Source", "SourceFile"]
+__all__ = ["Archive", "Source", "SourceFile"]
 
-#: Never uploaded: version control, environments, caches and what usually holds secrets.
-EXCLUDED = (
-    ".git",
-    ".hg",
-    ".svn",
-    ".venv",
-    "venv",
-    "__pycache__",
-    "*.pyc",
-    ".ipynb_checkpoints",
-    ".mypy_cache",
-    ".pytest_cache",
-    ".ruff_cache",
-    ".DS_Store",
-    "node_modules",
-    ".env",
-    ".env.*",
-    ".aws",
-    ".ssh",
-    ".netrc",
-    ".pypirc",
-    ".git-credentials",
-    "*.pem",
-    "*.key",
-    "id_rsa*",
-    "id_ecdsa*",
-    "id_ed25519*",
-)
+#: Bytes above which the user is warned; code is small, data has channels.
+_LARGE = 50 * 2**20
+#: Bytes that S3 takes in one piece.
+_LIMIT = 5 * 2**30
+_NAMED = 5
 
 
 @attrs.frozen(kw_only=True)
@@ -63,43 +44,80 @@ class SourceFile:
     executable: bool
 
 
-@attrs.frozen(kw_only=True)
-class Source:
-    """The user's code: an entry point, alone or in a source folder.
+@attrs.frozen
+class Archive:
+    """The gzipped tar of the user's code.
 
     Attributes:
-        entry_point: script, relative to `folder` if there is one.
+        data: its bytes.
+    """
+
+    data: bytes = attrs.field(repr=False)
+
+    @property
+    def sha256(self) -> bytes:
+        """The digest of the bytes."""
+        return hashlib.sha256(self.data).digest()
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """The user's code: an entry point, alone or in a source folder, and what it depends on.
+
+    Attributes:
+        entry_point: script, relative to `folder` or to the archive at `uri` if there is one.
         folder: local source folder, or None for the script alone.
         uri: S3 URI of an archive that is there already; then nothing is packaged.
+        dependencies: local files and folders that are put beside the code, under their own names.
     """
 
     entry_point: str
     folder: Path | None = None
     uri: str | None = None
+    dependencies: tuple[Path, ...] = ()
 
     @classmethod
     def locate(
-        cls, entry_point: str | os.PathLike[str], source_dir: str | os.PathLike[str] | None = None
+        cls,
+        entry_point: str | os.PathLike[str],
+        source_dir: str | os.PathLike[str] | None = None,
+        dependencies: Sequence[str | os.PathLike[str]] = (),
     ) -> Source:
         """Find the code that the user named.
 
         Raises:
-            SourceError: the entry point or the folder does not exist, or lies outside.
+            SourceError: the entry point, the folder or a dependency does not exist, lies outside,
+                or is left out of what is uploaded.
         """
         entry_point = os.fspath(entry_point)
+        beside = _dependencies(dependencies)
         if source_dir is None:
             script = Path(os.path.expanduser(entry_point))
             if not script.is_file():
                 raise SourceError(_no_script(entry_point, script))
-            return cls(entry_point=str(script))
+            return cls(entry_point=str(script), dependencies=beside)
         source_dir = os.fspath(source_dir)
         if source_dir.startswith("s3://"):
-            return cls(entry_point=entry_point, uri=source_dir)
+            return cls._in_s3(entry_point, source_dir, beside)
         folder = Path(os.path.expanduser(source_dir))
         if not folder.is_dir():
             what = "is a file" if folder.exists() else "does not exist"
             raise SourceError(f"source_dir {source_dir!r} {what}; looked at {folder.resolve()}")
-        return cls(entry_point=_inside(folder, source_dir, entry_point), folder=folder)
+        inside = _inside(folder, source_dir, entry_point)
+        return cls(entry_point=inside, folder=folder, dependencies=beside)
+
+    @classmethod
+    def _in_s3(cls, entry_point: str, uri: str, dependencies: tuple[Path, ...]) -> Source:
+        if not uri.endswith((".tar.gz", ".tgz")):
+            raise SourceError(
+                f"source_dir {uri!r} is no archive: in S3 it is one .tar.gz with the code in it"
+            )
+        if dependencies:
+            raise SourceError(
+                f"dependencies cannot be put beside source_dir {uri!r}, which is used as it is: "
+                "pack them into it, or give a local source_dir"
+            )
+        return cls(entry_point=entry_point, uri=uri)
 
     @property
     def program(self) -> str:
@@ -108,38 +126,108 @@ class Source:
             return Path(self.entry_point).name
         return Path(self.entry_point).as_posix()
 
+    def uploaded(self, uri: str) -> Source:
+        """The same code as it lies in S3, unpacked from the archive at `uri`."""
+        return Source(entry_point=self.program, uri=uri)
+
     def listing(self) -> list[SourceFile]:
         """The files that would be uploaded, by name; none for code that is in S3 already.
 
         Raises:
-            SourceError: a link in the folder leads nowhere or round in a circle.
+            SourceError: a link leads nowhere or round in a circle, a file cannot be read, or two
+                things would have one name.
         """
         if self.uri is not None:
             return []
         if self.folder is None:
-            return [_file(Path(self.entry_point), self.program)]
-        files = files_below(self.folder, error=SourceError, skip=_excluded)
-        listed = [_file(path, path.relative_to(self.folder).as_posix()) for path in files]
-        return sorted(listed, key=lambda file: file.name)
+            files = [_file(Path(self.entry_point), self.program)]
+        else:
+            files = list(_below(self.folder))
+        taken = {file.name.partition("/")[0] for file in files}
+        for path in self.dependencies:
+            name = _name(path)
+            if name in taken:
+                raise SourceError(
+                    f"dependency {str(path)!r} would lie beside the code as {name!r}, and there "
+                    "is another file or folder of that name"
+                )
+            taken.add(name)
+            files += _below(path, f"{name}/") if path.is_dir() else [_file(path, name)]
+        return sorted(files, key=lambda file: file.name)
 
-    def archive(self) -> bytes:
-        """The gzipped tar of the listing: the same files make the same bytes.
+    def archive(self) -> Archive:
+        """The gzipped tar of the listing: the same names, contents and executable bits make the
+        same bytes, whatever the time, the owner or the folder.
 
         Raises:
-            SourceError: as `listing`, or a file cannot be read.
+            SourceError: as `listing`; a file cannot be read; there is more than S3 takes.
         """
-        tar = io.BytesIO()
-        with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            for file in self.listing():
-                member = tarfile.TarInfo(file.name)
+        files = self.listing()
+        _check_size(files)
+        packed = io.BytesIO()
+        with (
+            gzip.GzipFile("", "wb", 6, packed, mtime=0) as stream,
+            tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            for file in files:
                 try:
-                    data = file.path.read_bytes()
+                    with file.path.open("rb") as content:
+                        tar.addfile(_member(file, content), content)
                 except OSError as error:
-                    raise SourceError(f"cannot read {file.path}: {error.strerror}") from error
-                member.size = len(data)
-                member.mode = 0o755 if file.executable else 0o644
-                archive.addfile(member, io.BytesIO(data))
-        return gzip.compress(tar.getvalue(), compresslevel=6, mtime=0)
+                    reason = error.strerror or error  # it became shorter
+                    raise SourceError(f"cannot read {file.path}: {reason}") from error
+        return Archive(packed.getvalue())
+
+
+def _member(file: SourceFile, content: BinaryIO) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(file.name)
+    member.size = os.fstat(content.fileno()).st_size
+    member.mode = 0o755 if file.executable else 0o644
+    return member
+
+
+def _below(folder: Path, prefix: str = "") -> Iterator[SourceFile]:
+    """The files of `folder` that are not left out; their names begin with `prefix`."""
+    rules = IgnoreRules(folder)
+    for path in files_below(folder, error=SourceError, skip=rules.leaves_out):
+        yield _file(path, prefix + path.relative_to(folder).as_posix())
+
+
+def _check_size(files: Sequence[SourceFile]) -> None:
+    total = sum(file.size for file in files)
+    if total <= _LARGE:
+        return
+    biggest = sorted(files, key=lambda file: -file.size)[:_NAMED]
+    biggest = [file for file in biggest if file.size > total / 100] or biggest[:1]
+    text = (
+        f"the code to upload is {_megabytes(total)} in {len(files)} files; the biggest: "
+        + ", ".join(f"{file.name} ({_megabytes(file.size)})" for file in biggest)
+        + ". A .sagemakerignore leaves files out; data belongs into a channel"
+    )
+    if total > _LIMIT:
+        raise SourceError(f"{text}. S3 takes 5 GB in one piece")
+    warn_user(text)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _dependencies(given: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
+    if isinstance(given, (str, bytes, os.PathLike)):
+        raise SourceError(f"dependencies is {given!r}; give a list of paths")
+    found = tuple(Path(os.path.expanduser(path)) for path in given)
+    for path in found:
+        if not path.exists():
+            raise SourceError(
+                f"dependency {str(path)!r} does not exist; looked at {path.absolute()}"
+            )
+    return found
+
+
+def _name(path: Path) -> str:
+    """The name that a dependency has beside the code, of ``.`` and ``lib/..`` too."""
+    return os.path.basename(os.path.abspath(path))
 
 
 def _inside(folder: Path, source_dir: str, entry_point: str) -> str:
@@ -157,17 +245,12 @@ def _inside(folder: Path, source_dir: str, entry_point: str) -> str:
             f"entry_point {entry_point!r} is not in source_dir {source_dir!r}: "
             f"{path.resolve()} {what}; entry_point is relative to source_dir"
         )
-    left_out = [part for part in inside.parts if _excluded(part)]
-    if left_out:
-        raise SourceError(
-            f"entry_point {entry_point!r} lies in {left_out[0]!r}, which is never uploaded; "
-            "move the script"
-        )
+    rules = IgnoreRules(folder)
+    for part in (*list(inside.parents)[-2::-1], inside):
+        reason = rules.reason(folder / part, part != inside)
+        if reason is not None:
+            raise SourceError(f"entry_point {entry_point!r} would not be uploaded: {reason}")
     return str(inside)
-
-
-def _excluded(name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in EXCLUDED)
 
 
 def _no_script(entry_point: str, script: Path) -> str:

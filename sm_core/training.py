@@ -104,11 +104,7 @@ class Training:
         """What the training toolkit reads among the hyperparameters, always as JSON."""
         if self.source is None:
             return {}
-        uri = preparation.code_uri(
-            self.source,
-            location=self.values.code_location,
-            key=f"{job_name}/source/sourcedir.tar.gz",
-        )
+        uri = preparation.code_uri(self.source, location=self.values.code_location)
         return encode(
             {
                 "sagemaker_submit_directory": uri,

@@ -30,6 +30,7 @@ from sm_core.options import Option
 from sm_core.plugins import client_plugins, hookimpl
 from sm_core.predictor import Predictor
 from sm_core.session import Session
+from sm_core.source import Source
 
 #: Moto's account, and a role in it.
 ACCOUNT = "123456789012"
@@ -269,6 +270,12 @@ def script(tmp_path: Path) -> str:
     path = tmp_path / "train.py"
     path.write_text("print('training')\n", encoding="utf-8")
     return str(path)
+
+
+@pytest.fixture
+def code_key(script: str) -> str:
+    """Where the archive of the script lies, below whatever prefix."""
+    return f"{Source.locate(script).archive().sha256.hex()}/sourcedir.tar.gz"
 
 
 Refuse = Callable[..., None]

@@ -152,7 +152,7 @@ def test_an_estimator_can_be_copied(script: str) -> None:
         ),
         (
             {"train_instance_type": "m", "image_name": "i", "source_dir": "."},
-            "source_dir without entry_point",
+            "source_dir without entry_point: name the script that uses it",
         ),
         (
             {"train_instance_type": "m", "framework": "paper"},
@@ -266,7 +266,9 @@ def validated(request: dict[str, Any]) -> dict[str, Any]:
     return request
 
 
-def test_the_request_of_a_framework(paper: Framework, offline: None, script: str) -> None:
+def test_the_request_of_a_framework(
+    paper: Framework, offline: None, script: str, code_key: str
+) -> None:
     estimator = paper.estimator_class()(
         script,
         ROLE,
@@ -295,7 +297,7 @@ def test_the_request_of_a_framework(paper: Framework, offline: None, script: str
         "HyperParameters": {
             "epochs": "3",
             "name": '"x"',
-            "sagemaker_submit_directory": f'"s3://{BUCKET}/job-1/source/sourcedir.tar.gz"',
+            "sagemaker_submit_directory": f'"s3://{BUCKET}/code/{code_key}"',
             "sagemaker_program": '"train.py"',
             "sagemaker_enable_cloudwatch_metrics": "false",
             "sagemaker_container_log_level": "20",
@@ -477,6 +479,7 @@ def test_fit_sends_what_training_request_shows(
 def test_fit_uploads_code_and_data_and_shows_the_log(
     session: Session,
     script: str,
+    code_key: str,
     tmp_path: Path,
     write_log: WriteLog,
     capsys: pytest.CaptureFixture[str],
@@ -488,7 +491,7 @@ def test_fit_uploads_code_and_data_and_shows_the_log(
     s3 = session.client("s3")
     assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {BUCKET, "results"}
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
-    assert keys == ["job-1/input/training/train.py", "job-1/source/sourcedir.tar.gz"]
+    assert keys == [f"code/{code_key}", "job-1/input/training/train.py"]
     assert estimator.latest_training_job is not None
     assert estimator.latest_training_job.name == "job-1"
 

@@ -63,7 +63,7 @@ def test_a_link_that_leads_nowhere_is_an_error_of_the_wanted_kind(folder: Path, 
 
 def test_what_is_skipped_is_not_looked_at(folder: Path) -> None:
     (folder / "b" / "broken").symlink_to("nowhere")
-    left = files_below(folder, error=InputError, skip=lambda name: name == "b")
+    left = files_below(folder, error=InputError, skip=lambda path, _: path.name == "b")
     assert [path.name for path in left] == ["a.txt", "z.txt"]
 
 

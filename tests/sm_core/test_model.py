@@ -89,7 +89,7 @@ def test_a_container_of_one_s_own_gets_only_the_user_s_variables(session: Sessio
     }
 
 
-def test_a_script_is_named_to_the_container(session: Session, script: str) -> None:
+def test_a_script_is_named_to_the_container(session: Session, script: str, code_key: str) -> None:
     model = own(
         session,
         name="model",
@@ -107,7 +107,7 @@ def test_a_script_is_named_to_the_container(session: Session, script: str) -> No
         "SAGEMAKER_ENABLE_CLOUDWATCH_METRICS": "true",
         "SAGEMAKER_REGION": "elsewhere",
         "SAGEMAKER_PROGRAM": "train.py",
-        "SAGEMAKER_SUBMIT_DIRECTORY": "s3://code/model/sourcedir.tar.gz",
+        "SAGEMAKER_SUBMIT_DIRECTORY": f"s3://code/{code_key}",
         "SAGEMAKER_MODEL_SERVER_WORKERS": "2",
     }
     assert request["Tags"] == [{"Key": "team", "Value": "vision"}]
