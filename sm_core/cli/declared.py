@@ -147,6 +147,8 @@ class DeclaredCommand(click.Command):
         taken = {flag for parameter in own for flag in (*parameter.opts, *parameter.secondary_opts)}
         key = f"{_FRAMEWORK}.{self.name}.{ctx.meta.get(_FRAMEWORK)}"
         if key not in ctx.meta:
+            # What is asked again while a mistake is explained must not fail again.
+            ctx.meta[key] = []
             ctx.meta[key] = list(self._offered(ctx, taken))
         return [*own, *ctx.meta[key]]
 

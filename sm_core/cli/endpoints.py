@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from sm_core.cli.output import json_option, moment, print_json, print_record, print_table
+from sm_core.cli.output import (
+    is_terminal,
+    json_option,
+    moment,
+    print_json,
+    print_record,
+    print_table,
+)
 from sm_core.cli.places import place_options, session
 
 __all__ = ["endpoints"]
@@ -99,7 +106,7 @@ def delete(name: str, yes: bool) -> None:
     endpoint = Endpoint(name, session())
     # A name that is misspelt is a mistake, where one that has gone is none to the library.
     status = endpoint.describe()["EndpointStatus"]
-    if not yes and sys.stdin.isatty():
+    if not yes and is_terminal(sys.stdin):
         question = f"Delete the endpoint {name} ({status}), its configuration and its models?"
         click.confirm(question, abort=True, err=True)
     with redirect_stdout(sys.stderr):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sm_core.cli.output import (
+    is_terminal,
     json_option,
     moment,
     print_json,
@@ -170,7 +171,7 @@ def metrics(name: str, plot: bool | None, as_json: bool) -> None:
             for series in found
         ],
     )
-    terminal = sys.stdout.isatty()
+    terminal = is_terminal(sys.stdout)
     if terminal if plot is None else plot:
         for series in found:
             _draw(series)

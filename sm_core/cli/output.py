@@ -6,13 +6,21 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
 from sm_core.text import printable
 
-__all__ = ["json_option", "moment", "print_json", "print_record", "print_table", "span"]
+__all__ = [
+    "is_terminal",
+    "json_option",
+    "moment",
+    "print_json",
+    "print_record",
+    "print_table",
+    "span",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,6 +43,11 @@ def json_option(function: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")(function)
 
 
+def is_terminal(stream: IO[Any]) -> bool:
+    """Whether a person sees or feeds `stream`."""
+    return stream.isatty()
+
+
 def print_json(value: Any) -> None:
     """Print `value`; times as ISO 8601, AWS's answers without what is about the call."""
     if isinstance(value, Mapping):
@@ -54,7 +67,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     On a terminal long text is folded. Elsewhere each row is one line, whole, for programs.
     """
     shown = [[printable(cell).replace("\n", " ") for cell in row] for row in rows]
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         _print_aligned([list(columns), *shown])
         return
     from rich.console import Console

@@ -69,9 +69,12 @@ def _dots(points: Sequence[tuple[float, float]], width: int, height: int) -> set
     ]
     dots = set(places)
     for (left, before), (right, after) in pairwise(places):
-        for column in range(left, right):
-            share = (column - left) / (right - left)
-            dots.add((column, round(before + share * (after - before))))
+        steps = max(right - left, abs(after - before))
+        for step in range(1, steps):
+            share = step / steps
+            dots.add(
+                (round(left + share * (right - left)), round(before + share * (after - before)))
+            )
     return dots
 
 

@@ -9,6 +9,7 @@ from typing import IO
 
 import click
 
+from sm_core.cli.output import is_terminal
 from sm_core.cli.places import place_options, session
 
 __all__ = ["predict"]
@@ -45,12 +46,12 @@ def predict(endpoint: str, file: IO[bytes], content_type: str | None, accept: st
     """
     from sm_core.predictor import Predictor
 
-    kind = content_type or _content_type(file.name)
+    kind = content_type or _content_type(getattr(file, "name", "-"))
     predictor = Predictor(endpoint, session(), content_type=kind, accept=accept)
     answer: bytes = predictor.predict(file.read())
     sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
-    if sys.stdout.isatty() and not answer.endswith(b"\n"):
+    if is_terminal(sys.stdout) and not answer.endswith(b"\n"):
         click.echo()
 
 
