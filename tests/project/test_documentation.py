@@ -242,6 +242,7 @@ def test_the_documentation_builds(tmp_path: Path) -> None:
     "package",
     [
         "sm_core",
+        "sm_core/cli",
         "sm_core/container",
         "plugins/sm_amazon_algos/sm_amazon_algos",
         "plugins/sm_local/sm_local",

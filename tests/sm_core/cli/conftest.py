@@ -38,7 +38,7 @@ class _OneClientEach(boto3.Session):
 
     def client(self, service_name: str, *args: Any, **settings: Any) -> Any:  # type: ignore[override]  # for any service
         if service_name not in self._given:
-            made: Any = super().client(service_name, *args, **settings)  # type: ignore[call-overload]  # likewise
+            made: Any = super().client(service_name, *args, **settings)
             self._given[service_name] = made
         return self._given[service_name]
 
