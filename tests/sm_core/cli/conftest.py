@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -27,26 +28,19 @@ def _plugins_are_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(main, "commands", dict(main.commands))
 
 
-class _OneClientEach(boto3.Session):
+def _one_client_each() -> boto3.Session:
     """A boto3 session that gives out each client once, so that a test can stub what is used."""
-
-    def __init__(self) -> None:
-        core = botocore.session.Session()
-        core.register_component("data_loader", _loader)
-        super().__init__(botocore_session=core, region_name="us-east-1")
-        self._given: dict[str, Any] = {}
-
-    def client(self, service_name: str, *args: Any, **settings: Any) -> Any:  # type: ignore[override]  # for any service
-        if service_name not in self._given:
-            made: Any = super().client(service_name, *args, **settings)
-            self._given[service_name] = made
-        return self._given[service_name]
+    core = botocore.session.Session()
+    core.register_component("data_loader", _loader)
+    session = boto3.Session(botocore_session=core, region_name="us-east-1")
+    vars(session)["client"] = cache(session.client)
+    return session
 
 
 @pytest.fixture
 def session(aws: None, add_plugin: AddPlugin, monkeypatch: pytest.MonkeyPatch) -> Session:
     """A Session on moto's AWS, whose clients the command uses too, and that does not wait."""
-    clients = _OneClientEach()
+    clients = _one_client_each()
     quick = Backend(
         name="quick",
         boto_session=lambda: clients,
