@@ -57,7 +57,7 @@ CLIENT_HOOKS = frozenset(
         "sm_request",
     }
 )
-CONTAINER_HOOKS = frozenset({"sm_inference", "sm_train"})
+CONTAINER_HOOKS = frozenset({"sm_cluster", "sm_inference", "sm_train"})
 _ALL_HOOKS = CLIENT_HOOKS | CONTAINER_HOOKS
 #: Hooks that the manager calls plugin by plugin, so that wrapping them would do nothing.
 _CALLED_ONE_BY_ONE = CLIENT_HOOKS - {"sm_commands"}

@@ -1,15 +1,43 @@
-"""Calls a user's function with the arguments that it names."""
+"""Calls functions of others: a user's with the arguments that it names, an image's own."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sm_core.errors import SourceError
+from sm_core.errors import ConfigurationError, SourceError
 
-__all__ = ["call_with_named"]
+__all__ = ["call_framework", "call_with_named"]
+
+
+def call_framework(name: str) -> None:
+    """Call the function of an image that trains, without arguments.
+
+    Args:
+        name: ``module:function``, as ``SAGEMAKER_TRAINING_MODULE`` has it.
+
+    Raises:
+        ConfigurationError: there is no such function. What it raises is passed on.
+    """
+    module, _, function = name.partition(":")
+    if not module or not function:
+        raise ConfigurationError(
+            f"SAGEMAKER_TRAINING_MODULE is {name!r}; it must be of the form module:function"
+        )
+    try:
+        found = getattr(importlib.import_module(module), function, None)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise
+        raise ConfigurationError(f"SAGEMAKER_TRAINING_MODULE names {name!r}: {error}") from None
+    if not callable(found):
+        raise ConfigurationError(
+            f"SAGEMAKER_TRAINING_MODULE names {name!r}: {module} has no function {function}"
+        )
+    found()
 
 
 def call_with_named(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

@@ -6,6 +6,7 @@ these, with `sm_core.plugins.hookimpl`.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from sm_core.plugins import hookspec
@@ -13,6 +14,18 @@ from sm_core.plugins import hookspec
 if TYPE_CHECKING:
     from sm_core.container.environment import ServingEnvironment, TrainingEnvironment
     from sm_core.container.inference import InferenceHandler
+
+
+@hookspec
+def sm_cluster(environment: TrainingEnvironment) -> AbstractContextManager[object] | None:
+    """Return what must run on this host while a job of several hosts trains, or None.
+
+    Called once in each training container of a job with more than one host, after the user's code
+    is in place and all hosts are known by name. The context manager is entered before `sm_train`
+    and left after it, whatever way that ends; it gets the exception, if there is one, and cannot
+    change the outcome: what it raises on its way out is logged. Hosts are reached by
+    ``environment.address_of(host, port)``. An exception on the way in fails the job.
+    """
 
 
 @hookspec(firstresult=True)

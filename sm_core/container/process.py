@@ -18,6 +18,7 @@ __all__ = [
     "LIFELINE_VARIABLE",
     "StartedChild",
     "StopRequested",
+    "abandon",
     "as_init",
     "deferred_stop",
     "end_children",
@@ -26,6 +27,7 @@ __all__ = [
     "leave",
     "raise_on_stop",
     "started_child",
+    "tethered_child",
 ]
 
 logger = logging.getLogger(__name__)
@@ -184,6 +186,35 @@ def started_child(
             _signal_group(child.pid, signal.SIGKILL)
             child.wait()
             _GROUPS.discard(child.pid)
+
+
+@contextmanager
+def tethered_child(
+    command: Sequence[str], *, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a child that writes to this process's log, in a group of its own.
+
+    It is killed at the end, and with this process whatever way that ends.
+    """
+    tether = [sys.executable, "-m", "sm_core.container.tether", str(os.getpid())]
+    child = subprocess.Popen(
+        [*tether, *command], env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    _GROUPS.add(child.pid)
+    try:
+        yield child
+    finally:
+        _signal_group(child.pid, signal.SIGKILL)
+        child.wait()
+        _GROUPS.discard(child.pid)
+
+
+def abandon(code: int) -> NoReturn:
+    """End this process and all that it started now, from any thread."""
+    for group in tuple(_GROUPS):
+        _signal_group(group, signal.SIGKILL)
+    end_children()
+    leave(code)
 
 
 def end_children() -> None:

@@ -1,14 +1,14 @@
-"""Downloads from S3: the only module of the toolkit that needs boto3, imported at first need."""
+"""Objects in S3."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sm_core.container.aws import aws_client, aws_errors
 from sm_core.container.errors import ContainerError
 
-__all__ = ["download"]
+__all__ = ["download", "upload"]
 
 
 def download(uri: str, path: Path, *, region: str = "") -> None:
@@ -22,18 +22,27 @@ def download(uri: str, path: Path, *, region: str = "") -> None:
     Raises:
         ContainerError: there is no such object or it cannot be read; names the URI.
     """
-    import boto3
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
+    bucket, key = _parts(uri)
+    with aws_errors(f"cannot download {uri}"):
+        aws_client("s3", region=region).download_file(bucket, key, str(path))
 
-    parts = urlsplit(uri)
-    key = parts.path.lstrip("/")
+
+def upload(path: Path, uri: str, *, region: str = "") -> None:
+    """Write the file `path` to the object at `uri`; arguments as for `download`.
+
+    Raises:
+        ContainerError: the file cannot be read or the object not be written; names the URI.
+    """
+    bucket, key = _parts(uri)
+    with aws_errors(f"cannot upload {path} to {uri}"):
+        aws_client("s3", region=region).upload_file(str(path), bucket, key)
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    """Bucket and key."""
+    parts = urlsplit(uri, allow_fragments=False)
+    # What looks like a query is part of the key.
+    key = parts.path.lstrip("/") + (f"?{parts.query}" if parts.query else "")
     if parts.scheme != "s3" or not parts.netloc or not key:
         raise ContainerError(f"{uri!r} does not name an object; expected s3://bucket/key")
-    # The contract's own variable for the endpoint; AWS_ENDPOINT_URL is boto3's affair.
-    endpoint = os.environ.get("S3_ENDPOINT_URL") or None
-    try:
-        client = boto3.client("s3", region_name=region or None, endpoint_url=endpoint)
-        client.download_file(parts.netloc, key, str(path))
-    except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
-        raise ContainerError(f"cannot download {uri}: {error}") from error
+    return parts.netloc, key

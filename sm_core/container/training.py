@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import os
 
+from sm_core.container.cluster import cluster
 from sm_core.container.code import fetch_code, use_code
 from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.errors import ScriptFailed
 from sm_core.container.failure import exception_reason, log_exception, write_failure
+from sm_core.container.functions import call_framework
+from sm_core.container.intermediate import intermediate_output
 from sm_core.container.logs import configure_logging
+from sm_core.container.metrics import metrics_sent
 from sm_core.container.plugins import container_plugins
 from sm_core.container.process import StopRequested, raise_on_stop
 from sm_core.container.requirements import install_requirements
@@ -32,8 +36,7 @@ def train() -> int:
         with raise_on_stop():
             environment = TrainingEnvironment.read()
             configure_logging(environment.log_level)
-            _prepare(environment)
-            container_plugins().hook.sm_train(environment=environment)
+            _run(environment)
         (environment.output_dir / "success").touch()
     except StopRequested:
         logger.warning("stopped on request")
@@ -43,9 +46,24 @@ def train() -> int:
     return 0
 
 
+def _run(environment: TrainingEnvironment) -> None:
+    with metrics_sent(environment), intermediate_output(environment):
+        _prepare(environment)
+        with cluster(environment):
+            if environment.framework_module is not None:
+                call_framework(environment.framework_module)
+            else:
+                container_plugins().hook.sm_train(environment=environment)
+
+
 def _prepare(environment: TrainingEnvironment) -> None:
     """Folders, variables, code and its requirements, in place for whoever trains."""
-    for folder in (environment.model_dir, environment.output_data_dir, environment.code_dir):
+    for folder in (
+        environment.model_dir,
+        environment.output_data_dir,
+        environment.code_dir,
+        environment.checkpoint_dir,
+    ):
         folder.mkdir(parents=True, exist_ok=True)
     os.environ.update(script_variables(environment))
     fetch_code(environment.submit_directory, environment.code_dir, region=environment.region)

@@ -95,17 +95,25 @@ class Container:
         *,
         hyperparameters: Mapping[str, Any],
         hosts: Sequence[str] = ("algo-1",),
+        host: str = "algo-1",
+        pipes: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
     ) -> Ended:
         """Run a training container to its end.
 
         Args:
             hyperparameters: values; JSON-encoded here, as an SDK does.
-            hosts: of the job; this is the first one.
+            hosts: of the job.
+            host: which of them this is.
+            pipes: channels in Pipe mode; their FIFOs are the test's to make.
             variables: more environment variables.
         """
         with self.training(
-            hyperparameters=hyperparameters, hosts=hosts, variables=variables
+            hyperparameters=hyperparameters,
+            hosts=hosts,
+            host=host,
+            pipes=pipes,
+            variables=variables,
         ) as process:
             return self.ended(process)
 
@@ -115,14 +123,17 @@ class Container:
         *,
         hyperparameters: Mapping[str, Any],
         hosts: Sequence[str] = ("algo-1",),
+        host: str = "algo-1",
+        pipes: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """A training container that runs; arguments as for `train`."""
-        channels = sorted(path.name for path in (self.base / "input" / "data").iterdir())
+        folders = [path for path in (self.base / "input" / "data").iterdir() if path.is_dir()]
+        modes = {**{path.name: "File" for path in folders}, **dict.fromkeys(pipes, "Pipe")}
         self._write_config(
             hyperparameters={name: json.dumps(value) for name, value in hyperparameters.items()},
-            inputdataconfig={name: {"TrainingInputMode": "File"} for name in channels},
-            resourceconfig={"current_host": hosts[0], "hosts": list(hosts)},
+            inputdataconfig={name: {"TrainingInputMode": modes[name]} for name in sorted(modes)},
+            resourceconfig={"current_host": host, "hosts": list(hosts)},
         )
         with self._started("train", variables) as process:
             yield process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from sm_core.frameworks import Framework
@@ -55,6 +56,14 @@ def sm_container(
     if framework is None and of_image is None:
         return None
     return container_spec(version or of_image, device)
+
+
+@hookimpl
+def sm_cluster(environment: TrainingEnvironment) -> AbstractContextManager[object] | None:
+    """Run MXNet's distributed kvstore beside the training."""
+    from sm_mxnet.container.training import cluster
+
+    return cluster(environment)
 
 
 @hookimpl

@@ -159,14 +159,6 @@ def test_sys_exit_without_a_code_is_success(container: Container) -> None:
     assert "nothing is saved" in ended.log
 
 
-def test_several_hosts_are_refused(container: Container) -> None:
-    container.write_code({"train.py": "def train(**kwargs): ...\n"})
-    ended = container.train(hyperparameters=TRAIN, hosts=("algo-1", "algo-2"))
-    assert ended.exit_code == 1
-    assert ended.failure is not None
-    assert "the job has 2 hosts" in ended.failure
-
-
 def test_a_script_of_its_own_is_run(container: Container) -> None:
     container.write_code({"train.py": "def train(model, loader): ...\nprint('ran by itself')\n"})
     assert "ran by itself" in container.train(hyperparameters=TRAIN).log

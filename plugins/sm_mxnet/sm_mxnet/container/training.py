@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,10 +16,10 @@ from sm_core.container.code import import_script
 from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.functions import call_with_named
 from sm_core.container.process import deferred_stop
-from sm_core.errors import ConfigurationError, SourceError
+from sm_core.errors import SourceError
 from sm_core.scripts import ScriptFunctions, runs_as_script
 
-__all__ = ["FUNCTIONS", "save_module", "train"]
+__all__ = ["FUNCTIONS", "cluster", "save_module", "train"]
 
 FUNCTIONS = ScriptFunctions(
     required=(("train",),),
@@ -41,16 +43,8 @@ FUNCTIONS = ScriptFunctions(
 def train(environment: TrainingEnvironment) -> bool | None:
     """Train in function mode; None leaves a script that runs by itself to script mode."""
     program = environment.program
-    if program is None or not (environment.code_dir / program).is_file():
+    if program is None or not _has_functions(environment, program):
         return None
-    script = environment.code_dir / program
-    if runs_as_script(script, FUNCTIONS, override=environment.script_mode):
-        return None
-    if len(environment.hosts) > 1:
-        raise ConfigurationError(
-            f"the job has {len(environment.hosts)} hosts; MXNet scripts with a train function run "
-            "on one host only for now: set train_instance_count=1"
-        )
     module = import_script(environment.code_dir, program)
     function = getattr(module, "train", None)
     if function is None:
@@ -58,8 +52,27 @@ def train(environment: TrainingEnvironment) -> bool | None:
     model = call_with_named(function, _arguments(environment))
     # A stop that comes now waits: half a model is worth nothing.
     with deferred_stop():
-        _save(model, module, environment.model_dir)
+        _save(model, module, environment)
     return True
+
+
+def cluster(environment: TrainingEnvironment) -> AbstractContextManager[None] | None:
+    """MXNet's kvstore for a job that can use it: in function mode always, else where asked for."""
+    asked = environment.hyperparameters.get("sagemaker_parameter_server_enabled") is True
+    functions = environment.program is not None and _has_functions(environment, environment.program)
+    if not (asked or functions) or importlib.util.find_spec("mxnet") is None:
+        return None
+    from sm_mxnet.container.kvstore import kvstore_running
+
+    return kvstore_running(environment)
+
+
+def _has_functions(environment: TrainingEnvironment, program: str) -> bool:
+    """Whether `program` is a script whose functions are called."""
+    script = environment.code_dir / program
+    return script.is_file() and not runs_as_script(
+        script, FUNCTIONS, override=environment.script_mode
+    )
 
 
 def _arguments(environment: TrainingEnvironment) -> Mapping[str, Any]:
@@ -67,7 +80,7 @@ def _arguments(environment: TrainingEnvironment) -> Mapping[str, Any]:
         "hyperparameters": dict(environment.hyperparameters),
         "input_data_config": dict(environment.input_data_config),
         "channel_input_dirs": environment.channel_input_dirs,
-        "output_data_dir": str(environment.output_data_dir),
+        "output_data_dir": str(_output_data_dir(environment)),
         "num_gpus": environment.num_gpus,
         "num_cpus": environment.num_cpus,
         "hosts": list(environment.hosts),
@@ -76,13 +89,22 @@ def _arguments(environment: TrainingEnvironment) -> Mapping[str, Any]:
     }
 
 
-def _save(model: Any, module: ModuleType, model_dir: Path) -> None:
-    """The script's own ``save`` is always called, the default one for a model only."""
+def _output_data_dir(environment: TrainingEnvironment) -> Path:
+    """A folder of each host's own where there are several: their output is merged."""
+    if len(environment.hosts) == 1:
+        return environment.output_data_dir
+    folder = environment.output_data_dir / environment.current_host
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _save(model: Any, module: ModuleType, environment: TrainingEnvironment) -> None:
+    """The script's own ``save`` is always called, the default one for a model on one host only."""
     custom = getattr(module, "save", None)
     if custom is not None:
-        custom(model, str(model_dir))
-    elif model is not None:
-        save_module(model, model_dir)
+        custom(model, str(environment.model_dir))
+    elif model is not None and environment.is_master:
+        save_module(model, environment.model_dir)
 
 
 def save_module(module: Any, model_dir: Path) -> None:

@@ -1,0 +1,147 @@
+"""MXNet's distributed kvstore: a scheduler on one host and a server on each, beside the training.
+
+The training script itself is the worker. All of them find each other by the DMLC_* variables of
+ps-lite: https://github.com/dmlc/ps-lite.
+"""
+
+from __future__ import annotations
+
+import gc
+import ipaddress
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sm_core.container.cluster import Helper, helpers_running
+from sm_core.container.environment import TrainingEnvironment
+from sm_core.container.errors import ContainerError
+from sm_core.errors import ConfigurationError
+
+__all__ = ["kvstore_running"]
+
+logger = logging.getLogger(__name__)
+
+#: The scheduler's port, unless hyperparameter ``_ps_port`` names another.
+_PORT = 8000
+#: A server or scheduler does nothing but import MXNet, which plays the role and then ends.
+_COMMAND = (sys.executable, "-c", "import mxnet")
+#: Seconds that they may take to end once all workers have said good-bye.
+_PATIENCE = 15.0
+
+
+@contextmanager
+def kvstore_running(environment: TrainingEnvironment) -> Iterator[None]:
+    """Run this host's part of the kvstore, with the worker's variables set for what runs inside.
+
+    Raises:
+        ConfigurationError: ``_ps_port`` or ``_ps_verbose`` is no number.
+        ContainerError: the scheduler's port is taken.
+    """
+    host = min(environment.hosts)
+    variables = _variables(environment, scheduler=host)
+    roles = ["server"]
+    if environment.current_host == host:
+        _require_free(variables)
+        roles.insert(0, "scheduler")
+    helpers = [
+        Helper(name=f"MXNet {role}", command=_COMMAND, variables={**variables, "DMLC_ROLE": role})
+        for role in roles
+    ]
+    logger.info(
+        "kvstore: %d hosts, scheduler at %s:%s",
+        len(environment.hosts),
+        variables["DMLC_PS_ROOT_URI"],
+        variables["DMLC_PS_ROOT_PORT"],
+    )
+    with helpers_running(environment, helpers, patience=_PATIENCE):
+        with _set({**variables, "DMLC_ROLE": "worker"}):
+            yield
+        _say_good_bye()
+
+
+def _variables(environment: TrainingEnvironment, *, scheduler: str) -> dict[str, str]:
+    port = _number(environment, "_ps_port", _PORT)
+    # The scheduler waits for ever if this is a name and not an address.
+    address, port = environment.address_of(scheduler, port)
+    count = str(len(environment.hosts))
+    variables = {
+        "DMLC_NUM_WORKER": count,
+        "DMLC_NUM_SERVER": count,
+        "DMLC_PS_ROOT_URI": address,
+        "DMLC_PS_ROOT_PORT": str(port),
+        "PS_VERBOSE": str(_number(environment, "_ps_verbose", 0)),
+    }
+    own, _ = environment.address_of(environment.current_host, port)
+    # A machine may know its own name as a loopback address, where others cannot reach it.
+    if not ipaddress.ip_address(own).is_loopback or ipaddress.ip_address(address).is_loopback:
+        variables["DMLC_NODE_HOST"] = own
+    return variables
+
+
+def _number(environment: TrainingEnvironment, name: str, default: int) -> int:
+    value = environment.hyperparameters.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"hyperparameter {name} is {value!r}; it must be a whole number")
+    return value
+
+
+def _require_free(variables: Mapping[str, str]) -> None:
+    """Refuse a port that is taken: the scheduler would end, and all others wait for ever."""
+    address, port = variables["DMLC_PS_ROOT_URI"], int(variables["DMLC_PS_ROOT_PORT"])
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except (OSError, OverflowError) as error:
+            raise ContainerError(
+                f"MXNet's scheduler cannot listen on {address}:{port}: {error}. Hyperparameter "
+                "_ps_port names another port"
+            ) from error
+
+
+@contextmanager
+def _set(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _say_good_bye() -> None:
+    """Close the kvstores of this process; returns when all other workers have closed theirs.
+
+    Whatever still refers to a store, such as a variable of the script, would keep it, and with it
+    the servers, until this process ends.
+    """
+    gc.collect()
+    kvstore = sys.modules.get("mxnet.kvstore.kvstore")
+    if kvstore is None:
+        return
+    stores = [each for each in gc.get_objects() if type(each) is kvstore.KVStore]
+    distributed = [store for store in stores if store.type.startswith("dist")]
+    if not distributed:
+        return
+    logger.info("kvstore: waiting for the other workers to end")
+    # In a thread of its own: a signal can interrupt the waiting for it, and nothing in MXNet.
+    thread = threading.Thread(target=_close, args=(distributed,), daemon=True)
+    thread.start()
+    thread.join()
+
+
+def _close(stores: list[Any]) -> None:
+    from mxnet.base import _LIB, check_call
+
+    for store in stores:
+        handle, store.handle = store.handle, None
+        check_call(_LIB.MXKVStoreFree(handle))

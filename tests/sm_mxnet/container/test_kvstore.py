@@ -1,0 +1,289 @@
+"""The distributed kvstore: two hosts on the loopback address, with the real MXNet."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sm_core.testing.containers import Container, Ended
+
+pytestmark = [pytest.mark.integ, pytest.mark.timeout(600)]
+
+PATIENCE = 60.0
+HOSTS = ("algo-1", "algo-2")
+TRAIN = {"sagemaker_program": "train.py"}
+
+
+def free_ports(count: int) -> int:
+    """The first of several ports that follow each other and are free."""
+    for first in range(30000, 32000, count):
+        with ExitStack() as probes:
+            try:
+                for port in range(first, first + count):
+                    probe = probes.enter_context(socket.socket())
+                    probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free ports")
+
+
+class Cluster:
+    """The containers of a job with two hosts that are one machine."""
+
+    def __init__(self, folder: Path, python: str) -> None:
+        self.containers = {host: Container(folder / host, python=python) for host in HOSTS}
+        first = free_ports(8)
+        addresses = {
+            "algo-1": f"127.0.0.1:{first}-{first + 3}",
+            "algo-2": f"127.0.0.1:{first + 4}-{first + 7}",
+        }
+        self.port = first
+        self.variables = {"SMCORE_HOST_ADDRESSES": json.dumps(addresses)}
+
+    def write_code(self, script: str) -> None:
+        for container in self.containers.values():
+            container.write_code({"train.py": script})
+
+    @contextmanager
+    def training(self, hyperparameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        with ExitStack() as stack:
+            yield {
+                host: stack.enter_context(
+                    container.training(
+                        hyperparameters=hyperparameters,
+                        hosts=HOSTS,
+                        host=host,
+                        variables=self.variables,
+                    )
+                )
+                for host, container in self.containers.items()
+            }
+
+    def train(self, hyperparameters: Mapping[str, Any]) -> dict[str, Ended]:
+        with self.training(hyperparameters) as processes:
+            return {host: self.containers[host].ended(processes[host]) for host in HOSTS}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, mxnet_python: str) -> Cluster:
+    for host in HOSTS:
+        (tmp_path / host).mkdir()
+    return Cluster(tmp_path, mxnet_python)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def helpers(base: Path) -> list[int]:
+    """Schedulers and servers of the container whose tree this is."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (entry / "environ").read_bytes().split(b"\0")
+            state = (entry / "stat").read_text("utf-8").rpartition(")")[2].split()[0]
+        except (OSError, IndexError):
+            continue
+        own = f"SAGEMAKER_BASE_DIR={base}".encode() in variables and state != "Z"
+        if own and any(name in variables for name in (b"DMLC_ROLE=server", b"DMLC_ROLE=scheduler")):
+            found.append(int(entry.name))
+    return found
+
+
+MODULE = """
+import json, os
+import mxnet as mx
+import numpy as np
+
+def train(hyperparameters, hosts, current_host, output_data_dir, **kwargs):
+    mx.random.seed(1)
+    rows = np.arange(32, dtype="float32").reshape(16, 2) / 32
+    mine = rows[hosts.index(current_host)::len(hosts)]
+    data = mx.io.NDArrayIter(mine, mine.sum(axis=1), 4, label_name="out_label")
+    layer = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=1, name="fc")
+    output = mx.sym.LinearRegressionOutput(layer, name="out")
+    module = mx.mod.Module(output, label_names=["out_label"])
+    module.fit(data, num_epoch=3, eval_metric="mse", kvstore=hyperparameters["kvstore"])
+    arguments, _ = module.get_params()
+    found = {name: value.asnumpy().tolist() for name, value in arguments.items()}
+    json.dump(found, open(os.path.join(output_data_dir, "parameters.json"), "w"))
+    return module
+"""
+
+
+def test_two_hosts_train_one_model(cluster: Cluster) -> None:
+    cluster.write_code(MODULE)
+    ended = cluster.train({**TRAIN, "kvstore": "dist_sync"})
+    for host in HOSTS:
+        assert (ended[host].exit_code, ended[host].succeeded) == (0, True), ended[host].log
+        assert "kvstore: 2 hosts, scheduler at 127.0.0.1:" in ended[host].log
+        assert helpers(cluster.containers[host].base) == []
+    parameters = [
+        json.loads((container.base / "output/data" / host / "parameters.json").read_bytes())
+        for host, container in cluster.containers.items()
+    ]
+    assert parameters[0] == parameters[1]
+    models = [
+        any((container.base / "model").iterdir()) for container in cluster.containers.values()
+    ]
+    assert models == [True, False]
+
+
+GLOBAL = """
+import mxnet as mx
+kv = mx.kv.create("dist_sync")
+
+def train(model_dir, **kwargs):
+    ones = mx.nd.ones((2, 2))
+    kv.init("x", ones)
+    kv.push("x", ones * (kv.rank + 1))
+    pulled = mx.nd.zeros((2, 2))
+    kv.pull("x", out=pulled)
+    return pulled
+
+def save(model, model_dir):
+    mx.nd.save(model_dir + "/pulled", model)
+"""
+
+
+def test_a_store_that_the_script_keeps_is_closed(cluster: Cluster) -> None:
+    cluster.write_code(GLOBAL)
+    began = time.monotonic()
+    ended = cluster.train(TRAIN)
+    assert [ended[host].exit_code for host in HOSTS] == [0, 0], [ended[host].log for host in HOSTS]
+    assert time.monotonic() - began < PATIENCE
+    contents = {
+        (container.base / "model" / "pulled").read_bytes()
+        for container in cluster.containers.values()
+    }
+    assert len(contents) == 1
+
+
+SCRIPT = """
+import os
+import mxnet as mx
+kv = mx.kv.create("dist_sync")
+kv.init("x", mx.nd.zeros((2,)))
+kv.push("x", mx.nd.ones((2,)))
+pulled = mx.nd.zeros((2,))
+kv.pull("x", out=pulled)
+print("pulled", pulled.asnumpy().tolist(), "of", kv.num_workers)
+"""
+
+
+def test_a_script_of_its_own_asks_for_it(cluster: Cluster) -> None:
+    cluster.write_code(SCRIPT)
+    ended = cluster.train({**TRAIN, "sagemaker_parameter_server_enabled": True})
+    for host in HOSTS:
+        assert ended[host].exit_code == 0, ended[host].log
+        assert "pulled [2.0, 2.0] of 2" in ended[host].log
+
+
+FAILS_ON_ONE = """
+import mxnet as mx
+def train(current_host, **kwargs):
+    kv = mx.kv.create("dist_sync")
+    kv.init("x", mx.nd.ones((2,)))
+    if current_host == "algo-2":
+        raise ValueError("algo-2 gives up")
+    kv.push("x", mx.nd.ones((2,)))
+    kv.pull("x", out=mx.nd.ones((2,)))
+    mx.nd.waitall()
+"""
+
+
+def test_an_exception_ends_its_host_at_once(cluster: Cluster) -> None:
+    cluster.write_code(FAILS_ON_ONE)
+    with cluster.training(TRAIN) as processes:
+        ended = cluster.containers["algo-2"].ended(processes["algo-2"])
+        assert ended.exit_code == 1
+        assert ended.failure is not None
+        assert "ValueError: algo-2 gives up" in ended.failure
+        assert helpers(cluster.containers["algo-2"].base) == []
+        # The other one waits for it; the platform ends it, by force in the end.
+        assert processes["algo-1"].poll() is None
+        processes["algo-1"].kill()
+        processes["algo-1"].wait()
+        wait_for(lambda: helpers(cluster.containers["algo-1"].base) == [])
+
+
+WAITS = """
+import time
+def train(**kwargs):
+    open("../output/data/waiting", "w").close()
+    time.sleep(120)
+"""
+
+
+@pytest.mark.parametrize("how", ["terminate", "kill"])
+def test_helpers_end_with_the_container(cluster: Cluster, how: str) -> None:
+    cluster.write_code(WAITS)
+    with cluster.training(TRAIN) as processes:
+        for host, container in cluster.containers.items():
+            wait_for((container.base / "output/data/waiting").exists)
+            assert len(helpers(container.base)) == (2 if host == "algo-1" else 1)
+            getattr(processes[host], how)()
+            processes[host].wait(PATIENCE)
+            wait_for(lambda container=container: helpers(container.base) == [])  # type: ignore[misc]
+
+
+def test_a_scheduler_that_dies_fails_the_job(cluster: Cluster) -> None:
+    cluster.write_code(WAITS)
+    container = cluster.containers["algo-1"]
+    with cluster.training(TRAIN) as processes:
+        wait_for((container.base / "output/data/waiting").exists)
+        scheduler = next(
+            pid
+            for pid in helpers(container.base)
+            if b"DMLC_ROLE=scheduler" in Path(f"/proc/{pid}/environ").read_bytes()
+        )
+        os.kill(scheduler, signal.SIGKILL)
+        ended = container.ended(processes["algo-1"])
+    assert ended.exit_code == 1
+    assert ended.failure == (
+        "the MXNet scheduler on algo-1 ended with exit code 137; its output is in the log"
+    )
+
+
+def test_a_port_that_is_taken_is_named(cluster: Cluster) -> None:
+    cluster.write_code(WAITS)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", cluster.port + 8000 % 4))
+        taken.listen()
+        ended = cluster.containers["algo-1"].train(
+            hyperparameters=TRAIN, hosts=HOSTS, variables=cluster.variables
+        )
+    assert ended.exit_code == 1
+    assert ended.failure is not None
+    assert "MXNet's scheduler cannot listen on 127.0.0.1:" in ended.failure
+    assert "_ps_port names another port" in ended.failure
+
+
+def test_a_port_is_a_number(cluster: Cluster) -> None:
+    cluster.write_code(WAITS)
+    ended = cluster.containers["algo-1"].train(
+        hyperparameters={**TRAIN, "_ps_port": "x"}, hosts=HOSTS, variables=cluster.variables
+    )
+    assert ended.failure == "hyperparameter _ps_port is 'x'; it must be a whole number"
+
+
+def test_training_without_the_store_ends_too(cluster: Cluster) -> None:
+    cluster.write_code("def train(**kwargs): ...\n")
+    ended = cluster.containers["algo-2"].train(
+        hyperparameters=TRAIN, hosts=HOSTS, host="algo-2", variables=cluster.variables
+    )
+    assert (ended.exit_code, ended.succeeded) == (0, True), ended.log
+    assert helpers(cluster.containers["algo-2"].base) == []
