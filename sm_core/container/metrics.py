@@ -18,8 +18,8 @@ from typing import Any
 
 import attrs
 
+from sm_core.container.aws import aws_client
 from sm_core.container.environment import ServingEnvironment, TrainingEnvironment
-from sm_core.container.errors import ContainerError
 from sm_core.container.machine import tool_output
 from sm_core.container.sidecar import is_over, sidecar
 
@@ -158,34 +158,26 @@ def run(settings: Mapping[str, Any]) -> None:
     said = False
     while not is_over(settings["period"]):
         try:
-            client = client or _client(settings["region"])
+            client = client or aws_client("cloudwatch", region=settings["region"])
             _send(client, meter.read(), settings["host"])
-        except ContainerError as error:
+        except Exception as error:  # noqa: BLE001  # no failure here is worth more than a warning
             if not said:
-                logger.warning("%s; the job goes on without metrics", error)
+                logger.warning(
+                    "cannot send metrics to CloudWatch; the job goes on without them: %s", error
+                )
             said = True
 
 
-def _client(region: str) -> Any:
-    from sm_core.container.aws import aws_client, aws_errors
-
-    with aws_errors("cannot send metrics to CloudWatch"):
-        return aws_client("cloudwatch", region=region)
-
-
-def _send(client: Any, values: dict[str, float], host: str) -> None:
-    from sm_core.container.aws import aws_errors
-
-    with aws_errors("cannot send metrics to CloudWatch"):
-        client.put_metric_data(
-            Namespace=NAMESPACE,
-            MetricData=[
-                {
-                    "MetricName": name,
-                    "Dimensions": [{"Name": "Host", "Value": host}],
-                    "Unit": "Percent",
-                    "Value": value,
-                }
-                for name, value in values.items()
-            ],
-        )
+def _send(client: Any, values: Mapping[str, float], host: str) -> None:
+    client.put_metric_data(
+        Namespace=NAMESPACE,
+        MetricData=[
+            {
+                "MetricName": name,
+                "Dimensions": [{"Name": "Host", "Value": host}],
+                "Unit": "Percent",
+                "Value": value,
+            }
+            for name, value in values.items()
+        ],
+    )

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple, NoReturn
 
+from sm_core.container.tether import tethered
+
 __all__ = [
     "LIFELINE_VARIABLE",
     "StartedChild",
@@ -169,7 +171,7 @@ def started_child(
         # A group of its own: the platform may signal this process's whole group, and the child
         # would then be signalled twice.
         child = subprocess.Popen(
-            command,
+            tethered(command),
             cwd=directory,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -196,9 +198,8 @@ def tethered_child(
 
     It is killed at the end, and with this process whatever way that ends.
     """
-    tether = [sys.executable, "-m", "sm_core.container.tether", str(os.getpid())]
     child = subprocess.Popen(
-        [*tether, *command], env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+        tethered(command), env=environment, stdin=subprocess.DEVNULL, start_new_session=True
     )
     _GROUPS.add(child.pid)
     try:

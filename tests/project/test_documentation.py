@@ -276,7 +276,7 @@ def test_the_hooks_of_a_fit_come_in_the_order_that_is_documented() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     section = page.split("## The hooks of a `fit`")[1].partition("\n## ")[0]
     documented = list(dict.fromkeys(re.findall(r"`(sm_\w+)`", section)))
-    client = documented[: documented.index("sm_train")]
+    client = documented[: documented.index("sm_cluster")]
     traced = subprocess.run(
         [sys.executable, "-c", DRY_RUN],
         cwd=ROOT / "examples",
