@@ -44,7 +44,9 @@ _UNDECODABLE = (ValueError, LookupError, TypeError, csv.Error, MemoryError, Recu
 
 @attrs.frozen
 class Serializer:
-    """Makes a request body of a payload. Bytes and files are taken as encoded already.
+    """Makes a request body of a payload, by the function `encode`.
+
+    Bytes and files are taken as encoded already.
 
     Attributes:
         content_type: content type of the bodies it makes.
@@ -74,7 +76,7 @@ class Serializer:
 
 @attrs.frozen
 class Deserializer:
-    """Makes a Python value of a response.
+    """Makes a Python value of a response, by the function `decode` of body and content type.
 
     Attributes:
         accept: content type to ask the endpoint for; None to ask for none.

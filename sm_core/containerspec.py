@@ -9,6 +9,7 @@ import attrs
 
 __all__ = ["ContainerSpec", "Device"]
 
+#: What computes: CPUs alone, or GPUs too.
 Device = Literal["cpu", "gpu"]
 
 

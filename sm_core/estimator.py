@@ -147,7 +147,7 @@ class Estimator(Declared, EstimatorValues):
         return dict(self._hyperparameters)
 
     def set_hyperparameters(self, **hyperparameters: Any) -> None:
-        """Add or replace hyperparameters; None unsets one that the framework declares.
+        """Add or replace `hyperparameters`; None unsets one that the framework declares.
 
         Raises:
             ConfigurationError: a value cannot be; all mistakes are named at once.
@@ -184,6 +184,10 @@ class Estimator(Declared, EstimatorValues):
         self, inputs: Inputs = None, *, job_name: str | None = None
     ) -> dict[str, Any]:
         """The CreateTrainingJob request that ``fit`` would send; calls nothing.
+
+        Args:
+            inputs: as for ``fit``.
+            job_name: as for ``fit``.
 
         Raises:
             ConfigurationError: only the account could tell something; says what to give in full.
@@ -272,6 +276,7 @@ class Estimator(Declared, EstimatorValues):
             instance_type: of each; also ``deploy_instance_type``.
             endpoint_name: None for a new name that begins like the job's.
             wait: block until the endpoint is in service.
+            **aliases: the other spellings.
 
         Returns:
             the framework's predictor.

@@ -91,7 +91,7 @@ def sm_container(
 
     Called by whatever must build or start one. Either `framework` (and perhaps `version`) is
     given, or `image`, a URI of any generation that the plugin's own ``sm_image`` has ever
-    returned. The first result that is not None is used.
+    returned; `device` says whether it has a GPU. The first result that is not None is used.
     """
 
 

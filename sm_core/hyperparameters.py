@@ -113,7 +113,7 @@ class Hyperparameter(Generic[T]):
         instance.set_hyperparameters(**{self.name: value})
 
     def checked(self, value: Any) -> T:
-        """The value to keep.
+        """What to keep of `value`.
 
         Raises:
             ValueError: it is none that is expected; the message says so.
@@ -145,7 +145,7 @@ class Hyperparameters:
 
     @classmethod
     def contradictions(cls, values: Mapping[str, Any]) -> Iterable[str]:
-        """What is wrong with values, by names on the wire, each of which may be.
+        """What is wrong with `values`, by names on the wire, each of which may be.
 
         Asked before a request is made, so that what is missing then is a contradiction too.
         """

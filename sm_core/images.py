@@ -87,13 +87,13 @@ class _Row:
 
 @attrs.frozen
 class ImageTable:
-    """AWS's images of one plugin's frameworks."""
+    """AWS's images of one plugin's frameworks, from `data`, the table as read from JSON."""
 
     _data: Mapping[str, Any]
 
     @classmethod
     def from_json(cls, text: str) -> ImageTable:
-        """Read a table; see the module's description for its keys."""
+        """Read a table from JSON `text`; see the module's description for its keys."""
         return cls(json.loads(text))
 
     def uri(self, request: ImageRequest) -> str:

@@ -53,7 +53,15 @@ def integer(
     most: int | None = None,
     **common: Unpack[_Common],
 ) -> Any:
-    """A whole number from `least` to `most`, or one of `words`; further arguments as declared."""
+    """A whole number from `least` to `most`, or one of `words`.
+
+    Args:
+        help: what it means, with units.
+        words: texts that it may be instead.
+        least: the smallest that it may be.
+        most: the largest.
+        **common: `wire` (its name in requests), `default` (the algorithm's own), `required`.
+    """
     bounds = _Bounds(least=least, most=most)
     return _with_words(
         help, bounds.within(_whole), "int", f"a whole number{bounds}", words=words, common=common
@@ -95,7 +103,17 @@ def number(
     most: float | None = None,
     **common: Unpack[_Common],
 ) -> Any:
-    """A finite number within bounds (`above` and `below` are beyond them), or one of `words`."""
+    """A finite number within bounds, or one of `words`.
+
+    Args:
+        help: what it means, with units.
+        words: texts that it may be instead.
+        above: what it must exceed.
+        least: the smallest that it may be.
+        below: what it must stay under.
+        most: the largest that it may be.
+        **common: `wire` (its name in requests), `default` (the algorithm's own), `required`.
+    """
     bounds = _Bounds(above=above, least=least, below=below, most=most)
     return _with_words(
         help, bounds.within(_finite), "float", f"a number{bounds}", words=words, common=common
@@ -113,12 +131,24 @@ def flag(
 
 
 def flag(help: str, *, words: Sequence[str] = (), **common: Unpack[_Common]) -> Any:
-    """True or False, or one of `words`."""
+    """True or False, or one of `words`.
+
+    Args:
+        help: what it means.
+        words: texts that it may be instead.
+        **common: `wire` (its name in requests), `default` (the algorithm's own), `required`.
+    """
     return _with_words(help, _truth, "bool", "True or False", words=words, common=common)
 
 
 def choice(help: str, options: Sequence[str], **common: Unpack[_Common]) -> Hyperparameter[str]:
-    """One of the words `options`."""
+    """One of the words `options`.
+
+    Args:
+        help: what it means.
+        options: the words.
+        **common: `wire` (its name in requests), `default` (the algorithm's own), `required`.
+    """
     return Hyperparameter(
         help, _word_of(options), annotation="str", expected=_listed(options), **common
     )
@@ -127,7 +157,13 @@ def choice(help: str, options: Sequence[str], **common: Unpack[_Common]) -> Hype
 def several(
     help: str, options: Sequence[str], **common: Unpack[_Common]
 ) -> Hyperparameter[Sequence[str]]:
-    """A list of words out of `options`, sent as JSON; one word stands for a list of it."""
+    """A list of words out of `options`, sent as JSON; one word stands for a list of it.
+
+    Args:
+        help: what it means.
+        options: the words.
+        **common: `wire` (its name in requests), `default` (the algorithm's own), `required`.
+    """
 
     def accept(value: Any) -> Sequence[str]:
         if isinstance(value, str):

@@ -50,7 +50,13 @@ _DEPLOYMENT_ALIASES = {
 def container_def(
     image: str, model_data_url: str | None = None, *, env: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """A ContainerDefinition as CreateModel takes it."""
+    """A ContainerDefinition as CreateModel takes it.
+
+    Args:
+        image: image URI.
+        model_data_url: S3 URI of the model's .tar.gz; None where the image holds the model.
+        env: variables of the container.
+    """
     return to_aws(
         ContainerDefinition(image=image, model_data_url=model_data_url, environment=dict(env or {}))
     )
@@ -64,7 +70,15 @@ def production_variant(
     variant_name: str = "AllTraffic",
     initial_weight: float = 1.0,
 ) -> dict[str, Any]:
-    """A ProductionVariant as CreateEndpointConfig takes it; weights are shares of the traffic."""
+    """A ProductionVariant as CreateEndpointConfig takes it.
+
+    Args:
+        model_name: the model that it serves.
+        instance_type: of each instance.
+        initial_instance_count: instances to start.
+        variant_name: its name within the configuration.
+        initial_weight: its share of the traffic, in proportion to the sum of all variants'.
+    """
     return to_aws(
         ProductionVariant(
             variant_name=variant_name,
@@ -181,6 +195,7 @@ class Model(Declared):
                 ``deploy_instance_type``.
             endpoint_name: None for the model's name.
             wait: block until the endpoint is in service.
+            **aliases: the other spellings.
 
         Returns:
             the framework's predictor, or what `predictor_cls` makes.
@@ -213,7 +228,7 @@ class Model(Declared):
         return self._predictor(endpoint.name, session)
 
     def model_request(self, instance_type: str) -> dict[str, Any]:
-        """The CreateModel request that ``deploy`` would send; calls nothing.
+        """The CreateModel request that ``deploy`` to `instance_type` would send; calls nothing.
 
         Raises:
             ConfigurationError: only the account could tell something; says what to give in full.

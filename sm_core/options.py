@@ -32,6 +32,7 @@ class _Required:
         return "required"
 
 
+#: Default of an option that must be given.
 REQUIRED: Any = _Required()
 
 

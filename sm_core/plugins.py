@@ -62,7 +62,9 @@ _ALL_HOOKS = CLIENT_HOOKS | CONTAINER_HOOKS
 #: Hooks that the manager calls plugin by plugin, so that wrapping them would do nothing.
 _CALLED_ONE_BY_ONE = CLIENT_HOOKS - {"sm_commands"}
 
+#: Marks a specification of a hook.
 hookspec = pluggy.HookspecMarker(PROJECT)
+#: Marks a plugin's function as the implementation of the hook of its name.
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 Item = TypeVar("Item")

@@ -135,7 +135,7 @@ class Session:
             return str(self.client("sts").get_caller_identity()["Arn"])
 
     def expand_role(self, role: str | None) -> str:
-        """The role's full ARN, from its name or ARN.
+        """The full ARN of `role`, a name or an ARN.
 
         Raises:
             ConfigurationError: no role is given and the back end has no default, or it cannot be

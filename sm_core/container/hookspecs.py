@@ -30,7 +30,7 @@ def sm_cluster(environment: TrainingEnvironment) -> AbstractContextManager[objec
 
 @hookspec(firstresult=True)
 def sm_train(environment: TrainingEnvironment) -> bool | None:
-    """Train, and return True; or return None to leave the job to another plugin.
+    """Train in `environment` and return True, or return None to leave the job to another plugin.
 
     Called once in each training container, after the user's code is in place. The core's own
     implementation, asked last, runs the entry point as a script. An exception fails the job.
@@ -39,7 +39,7 @@ def sm_train(environment: TrainingEnvironment) -> bool | None:
 
 @hookspec(firstresult=True)
 def sm_inference(environment: ServingEnvironment) -> InferenceHandler | None:
-    """Return what answers requests, or None to leave it to another plugin.
+    """Return what answers requests in `environment`, or None to leave it to another plugin.
 
     Called once in each worker of the model server, before it reports healthy.
     """

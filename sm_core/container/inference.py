@@ -60,7 +60,7 @@ class InferenceHandler:
         """
 
     def handle(self, request: Request) -> Response:
-        """Answer one request.
+        """Answer one `request`.
 
         Raises:
             RequestRefused: the request is at fault. Any other exception answers 500 with its type
@@ -73,7 +73,7 @@ class FunctionHandler(InferenceHandler):
     """Answers by ``model_fn``, ``input_fn``, ``predict_fn``, ``output_fn``; or ``transform_fn``.
 
     A plugin derives from this, overrides the ``default_…`` methods and lists the content types that
-    they read and write.
+    they read and write. `environment` says where model and script are.
     """
 
     #: Content types that `default_input_fn` reads.
@@ -91,15 +91,21 @@ class FunctionHandler(InferenceHandler):
         raise NotImplementedError
 
     def default_input_fn(self, body: str | bytes, content_type: str, model: Any) -> Any:
-        """What `body` stands for: text for JSON and CSV, bytes otherwise."""
+        """What `body` stands for: text for JSON and CSV, bytes otherwise.
+
+        Args:
+            body: of the request.
+            content_type: its type, without parameters.
+            model: what `model_fn` loaded.
+        """
         raise NotImplementedError
 
     def default_predict_fn(self, data: Any, model: Any) -> Any:
-        """The model's prediction for `data`."""
+        """The prediction of `model` for `data`."""
         raise NotImplementedError
 
     def default_output_fn(self, prediction: Any, content_type: str) -> Any:
-        """`prediction` as bytes, text, or a pair of either and a content type."""
+        """`prediction` in `content_type`: bytes, text, or a pair of either and a content type."""
         raise NotImplementedError
 
     def is_overridden(self, name: str) -> bool:

@@ -142,6 +142,11 @@ class AmazonAlgorithm(Estimator):
     ) -> dict[str, Any]:
         """The CreateTrainingJob request that ``fit`` would send; calls nothing.
 
+        Args:
+            inputs: as for ``fit``.
+            job_name: as for ``fit``.
+            mini_batch_size: as for ``fit``.
+
         Raises:
             ConfigurationError: only the account could tell something; says what to give in full.
         """

@@ -83,7 +83,7 @@ def _write(file: IO[bytes], rows: Rows, labels: npt.ArrayLike | None) -> None:
 
 
 def read_records(source: IO[bytes] | Buffer) -> list[Record]:
-    """The records in a file, or in bytes.
+    """The records in `source`, a file or bytes.
 
     Raises:
         CodecError: they are damaged or cut off; says at which byte, and how.

@@ -160,4 +160,6 @@ else:
     Int32Tensor = _MESSAGES["Int32Tensor"]
     Bytes = _MESSAGES["Bytes"]
     Value = _MESSAGES["Value"]
+    #: One example: ``features``, and perhaps a ``label``, by name; the usual name is ``values``. A
+    #: message of protobuf.
     Record = _MESSAGES["Record"]

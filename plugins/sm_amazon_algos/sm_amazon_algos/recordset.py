@@ -51,7 +51,7 @@ class RecordSet:
         return {self.channel: self.training_input()}
 
     def training_input(self, channel: str | None = None) -> TrainingInput:
-        """The data as the input of a channel; None for the record set's own."""
+        """The data as the input of `channel`; None for the record set's own."""
         train = (channel or self.channel) == "train"
         return TrainingInput(
             self.s3_data,
