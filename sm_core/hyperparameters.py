@@ -160,7 +160,7 @@ def initial(framework: Framework | None, bound: dict[str, Any]) -> dict[str, Any
         bound: the options; those that are hyperparameters are removed.
 
     Raises:
-        TypeError: a hyperparameter is given twice, or a required one is missing.
+        TypeError: a hyperparameter is given twice, or nothing but a required one is missing.
         ConfigurationError: one has a value that cannot be; all mistakes are named at once.
     """
     free = own_copy(bound.pop("hyperparameters"))
@@ -169,8 +169,17 @@ def initial(framework: Framework | None, bound: dict[str, Any]) -> dict[str, Any
     twice = [name for name in named if {name, declared[name].wire} & set(free)]
     if twice:
         raise TypeError(f"{', '.join(twice)}: given both by name and in hyperparameters")
-    values = merged(framework, {}, {**free, **named})
-    missing = [n for n, each in declared.items() if each.required and each.wire not in values]
+    given = {**free, **named}
+    missing = [
+        name
+        for name, each in declared.items()
+        if each.required and given.get(name) is None and given.get(each.wire) is None
+    ]
+    try:
+        values = merged(framework, {}, given)
+    except ConfigurationError as error:
+        lacking = [f"{name} is missing" for name in missing]
+        raise ConfigurationError("; ".join([str(error), *lacking])) from None
     if missing:
         raise TypeError(f"{_owner(framework)} needs {', '.join(missing)}")
     return values

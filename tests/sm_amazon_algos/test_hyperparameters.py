@@ -172,6 +172,8 @@ def test_what_is_required() -> None:
     with pytest.raises(TypeError, match="PCA needs num_components"):
         made(PCA)
     made(LinearLearner)
+    with pytest.raises(ConfigurationError, match=r"tol is 2; it must be .*; k is missing"):
+        made(KMeans, tol=2)
 
 
 def test_all_mistakes_of_the_arguments_at_once() -> None:

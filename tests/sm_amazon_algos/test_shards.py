@@ -87,6 +87,7 @@ def test_blocks_that_differ_from_the_first_are_refused(block: Any, message: str)
 def test_what_is_a_stream() -> None:
     assert is_stream(iter([]))
     assert is_stream(np.ones((1, 1)) for _ in range(1))
+    assert is_stream([np.ones((1, 1))])
     for matrix in (
         np.ones((1, 1)),
         [[1]],

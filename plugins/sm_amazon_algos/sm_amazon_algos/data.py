@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -60,11 +60,13 @@ class AlgorithmData:
             raise InputError(f"the channels differ in width: {said} columns")
         return next(iter(widths.values()), None)
 
-    @property
-    def rows(self) -> int | None:
-        """How many there are to train with; None if nobody counted."""
+    def rows_of_each(self, instances: int) -> int | None:
+        """How many rows each of `instances` has to train with; None if nobody counted."""
         train = self.channels.get("train")
-        return train.num_records if isinstance(train, RecordSet) else None
+        if not isinstance(train, RecordSet) or train.num_records is None:
+            return None
+        shared = train.training_input().distribution == "ShardedByS3Key"
+        return train.num_records // instances if shared else train.num_records
 
 
 def gathered(inputs: AlgorithmInputs, allowed: Sequence[str]) -> AlgorithmData:
@@ -91,7 +93,7 @@ def gathered(inputs: AlgorithmInputs, allowed: Sequence[str]) -> AlgorithmData:
     return AlgorithmData(channels=channels)
 
 
-def _by_channel(inputs: AlgorithmInputs, default: str) -> Mapping[str, Channel]:
+def _by_channel(inputs: Any, default: str) -> Mapping[str, Channel]:
     if inputs is None:
         return {}
     if isinstance(inputs, Mapping):
@@ -101,7 +103,10 @@ def _by_channel(inputs: AlgorithmInputs, default: str) -> Mapping[str, Channel]:
     if isinstance(inputs, (str, TrainingInput)):
         return {default: inputs}
     if hasattr(inputs, "training_inputs"):
-        return inputs.training_inputs()
+        known: Mapping[str, Channel] = inputs.training_inputs()
+        return known
+    if not isinstance(inputs, Iterable):
+        return {default: inputs}
     found: dict[str, Channel] = {}
     for data in inputs:
         if not isinstance(data, RecordSet):
@@ -119,6 +124,11 @@ def _check_format(name: str, data: Channel) -> None:
     """CSV must be said to be CSV, or it is taken for records and the job fails."""
     if isinstance(data, RecordSet):
         return
+    if not isinstance(data, (str, TrainingInput)):
+        raise InputError(
+            f"channel {name!r}: a {type(data).__name__} is no data; give what record_set(array) "
+            "returns, a URI 's3://bucket/prefix' or a TrainingInput"
+        )
     uri = data if isinstance(data, str) else data.s3_data
     declared = None if isinstance(data, str) else data.content_type
     if declared is None and isinstance(uri, str) and uri.lower().endswith((".csv", ".csv.gz")):

@@ -18,6 +18,7 @@ from sm_amazon_algos.preparing import Destination, upload_records
 from sm_amazon_algos.recordset import RecordSet
 from sm_core.errors import ConfigurationError
 from sm_core.estimator import Estimator
+from sm_core.hyperparameters import merged
 from sm_core.inputs import split_s3_uri
 from sm_core.requests import framework_of_calls
 
@@ -74,8 +75,9 @@ class AmazonAlgorithm(Estimator):
 
         Args:
             train: a two-dimensional array, a list of rows, a sparse matrix of scipy (which stays
-                sparse), or an iterator of such blocks, or of pairs of block and labels. Memory is
-                needed for one block and some mebibytes per instance, however much data there is.
+                sparse), or an iterator of such blocks, or of pairs of block and labels, of which a
+                list will do, too. Memory is needed for one block and some mebibytes per instance,
+                however much data there is.
             labels: one number a row; None if there are none.
             channel: what the records are for: ``train``, ``test``, ``validation``.
 
@@ -174,17 +176,19 @@ class AmazonAlgorithm(Estimator):
                     f"feature_dim is {said}, but the records have {width} columns; leave it out"
                 )
             implied["feature_dim"] = width
-        size = self._mini_batch_size(data.rows) if mini_batch_size is None else mini_batch_size
-        if size is not None:
-            implied["mini_batch_size"] = size
+        size = mini_batch_size
+        if size is None:
+            size = self._mini_batch_size(data.rows_of_each(self.train_instance_count))
+        # Whoever compares it with the data compares a number.
+        implied |= merged(self.framework, {}, {"mini_batch_size": size})
         return attrs.evolve(data, implied=implied)
 
-    def _mini_batch_size(self, rows: int | None) -> int | None:
+    def _mini_batch_size(self, held: int | None) -> int | None:
         """What was set, else as many as is usual or as each instance has, whichever is less."""
         given: int | None = self.hyperparameters().get("mini_batch_size")
-        if given is not None or rows is None or self.default_mini_batch_size is None:
+        if given is not None or held is None or self.default_mini_batch_size is None:
             return given
-        return min(self.default_mini_batch_size, max(1, rows // self.train_instance_count))
+        return min(self.default_mini_batch_size, max(1, held))
 
 
 class KMeans(KMeansHyperparameters, AmazonAlgorithm):
@@ -234,14 +238,13 @@ class LinearLearner(LinearLearnerHyperparameters, AmazonAlgorithm):
 
     def _data(self, inputs: AlgorithmInputs, mini_batch_size: int | None) -> AlgorithmData:
         data = super()._data(inputs, mini_batch_size)
-        size, rows = data.implied.get("mini_batch_size"), data.rows
-        if rows is not None and isinstance(size, int):
-            held = rows // self.train_instance_count
-            if size > held:
-                raise ConfigurationError(
-                    f"mini_batch_size is {size}, but each of {self.train_instance_count} "
-                    f"instance(s) gets {held} rows; LinearLearner cannot take fewer than a batch"
-                )
+        held = data.rows_of_each(self.train_instance_count)
+        size = data.implied.get("mini_batch_size", 0)
+        if held is not None and size > held:
+            raise ConfigurationError(
+                f"mini_batch_size is {size}, but each of {self.train_instance_count} instance(s) "
+                f"gets {held} rows; LinearLearner cannot take fewer than a batch"
+            )
         return data
 
 

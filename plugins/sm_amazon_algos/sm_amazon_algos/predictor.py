@@ -53,14 +53,14 @@ class AlgorithmPredictor(Predictor):
             return super().predict(data, **options)
         reading = copy.copy(self)
         reading.deserializer = _arrays
-        return Predictor.predict(reading, data, **options)
+        return Predictor.predict(reading, data, **{"accept": CONTENT_TYPE, **options})
 
 
 def _arrays(body: IO[bytes], content_type: str) -> Any:
     if media_type(content_type) != CONTENT_TYPE:
         raise CodecError(
             f"the endpoint answered in {content_type!r}; arrays are made of {CONTENT_TYPE} only, "
-            "which is what it is asked for unless accept= says otherwise"
+            "which is what it is asked for unless predict's accept= says otherwise"
         )
     return dict(records_to_numpy(body).label)
 

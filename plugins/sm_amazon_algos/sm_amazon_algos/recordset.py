@@ -11,8 +11,9 @@ import attrs
 import numpy as np
 
 from sm_amazon_algos.codec import CONTENT_TYPE
-from sm_amazon_algos.decoding import decode
+from sm_amazon_algos.decoding import parse_record
 from sm_amazon_algos.framing import read_frames
+from sm_amazon_algos.recordio import records_to_numpy
 from sm_core.clients import translated_errors
 from sm_core.errors import CodecError, InputError
 from sm_core.inputs import TrainingInput, split_s3_uri
@@ -118,8 +119,8 @@ def _width(client: Any, s3_data: str, *, is_manifest: bool) -> int:
                 frames = next(read_frames(body), None)
                 if frames is None:
                     continue
-                first = frames.data[: int(frames.starts[0] + frames.sizes[0])]
-                features = decode(first).features
+                first = parse_record(next(frames.payloads()), int(frames.origins[0]))
+                features = records_to_numpy([first]).features
             except CodecError as error:
                 raise InputError(f"{where} is not in RecordIO-protobuf: {error}") from error
         if "values" not in features:

@@ -40,10 +40,10 @@ class Piece:
 
 def is_stream(data: Any) -> bool:
     """Whether `data` gives blocks of rows, one after the other, rather than being a matrix."""
+    if isinstance(data, list):
+        return bool(data) and getattr(data[0], "ndim", 0) == 2
     matrix = is_sparse(data) or hasattr(data, "to_numpy") or hasattr(data, "__array__")
-    return (
-        not matrix and not isinstance(data, (list, tuple, str, bytes)) and hasattr(data, "__iter__")
-    )
+    return not matrix and not isinstance(data, (tuple, str, bytes)) and hasattr(data, "__iter__")
 
 
 def pieces_of_matrix(data: Any, labels: Any, *, shards: int, kind: Kind | None) -> Iterator[Piece]:
