@@ -1,8 +1,8 @@
 """Run the measurements of this folder and print each as a ratio.
 
-A measurement is a script that prints one line of JSON: ``claim`` (what is divided by what),
-``ours`` and ``theirs``, both taken in the same run, and their ``unit``. Name scripts on the command
-line to run only those.
+A measurement is a script that prints a line of JSON for each claim: ``claim`` (what is divided by
+what), ``ours`` and ``theirs``, both taken in the same run, and their ``unit``; or ``skipped``, which
+says what it lacks. Name scripts on the command line to run only those.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -24,7 +25,11 @@ def main(names: list[str]) -> int:
     print(f"{'ratio':>8}  {'ours':>10}  {'theirs':>10}  claim")
     for script in scripts:
         answer = subprocess.run(
-            [sys.executable, script], stdout=subprocess.PIPE, text=True, check=False
+            [sys.executable, "-m", f"{HERE.name}.{script.stem}"],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=HERE.parent,
         )
         if answer.returncode:
             failed = True
@@ -32,13 +37,16 @@ def main(names: list[str]) -> int:
                 f"{'failed':>8}  {'':>10}  {'':>10}  {script.stem}: exit code {answer.returncode}"
             )
             continue
-        found = json.loads(answer.stdout.splitlines()[-1])
-        ours, theirs, unit = found["ours"], found["theirs"], found["unit"]
-        print(
-            f"{ours / theirs:8.3f}  {ours:7.1f} {unit:2}  {theirs:7.1f} {unit:2}  {found['claim']}",
-            flush=True,
-        )
+        for line in answer.stdout.splitlines():
+            print(_row(script.stem, json.loads(line)), flush=True)
     return int(failed)
+
+
+def _row(name: str, found: dict[str, Any]) -> str:
+    if "skipped" in found:
+        return f"{'skipped':>8}  {'':>10}  {'':>10}  {name}: {found['skipped']}"
+    ours, theirs, unit = found["ours"], found["theirs"], found["unit"]
+    return f"{ours / theirs:8.3f}  {ours:7.1f} {unit:2}  {theirs:7.1f} {unit:2}  {found['claim']}"
 
 
 if __name__ == "__main__":

@@ -3,127 +3,138 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from concurrent.futures import Executor
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
 
+from sm_core.container.accesslog import AccessLog
+from sm_core.container.connections import GONE
 from sm_core.container.errors import PayloadTooLarge, RequestRefused
-from sm_core.container.failure import log_exception
-from sm_core.container.inference import InferenceHandler, Request, Response
+from sm_core.container.messages import CUSTOM_ATTRIBUTES, Answer, request_frame
+from sm_core.container.workerlink import Unanswered
 
-__all__ = ["Application"]
+__all__ = ["Application", "Workers"]
 
-CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
-#: Bytes read beyond the limit before the connection is given up, so that a client that is only
-#: somewhat too big reads the answer instead of meeting a closed connection.
-_DRAINED = 64 * 1024 * 1024
+_ATTRIBUTES = CUSTOM_ATTRIBUTES.encode()
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-_Headers = Iterable[tuple[bytes, bytes]]
 
 
-class Disconnected(Exception):
+class Workers(Protocol):
+    """What answers requests; `sm_core.container.pool.Pool` is it."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests can be answered."""
+
+    def ask(self, frame: bytes, is_gone: Callable[[], bool]) -> asyncio.Future[Answer]:
+        """The answer to a request."""
+
+
+class _Disconnected(Exception):
     """The client has gone before its request was complete."""
 
 
-class ModelCodeFailed(Exception):
-    """The model's code raised an exception; the text is its type and message."""
-
-
 class Application:
-    """Answers with a handler, whose calls run in `executor` so that ``/ping`` stays answered."""
+    """Takes requests from clients to `workers`."""
 
     def __init__(
-        self,
-        handler: InferenceHandler,
-        *,
-        executor: Executor,
-        max_payload: int,
-        code_dir: Path,
+        self, workers: Workers, *, max_payload: int, access_log: AccessLog | None = None
     ) -> None:
-        self._handler = handler
-        self._executor = executor
+        """
+        Args:
+            workers: what answers.
+            max_payload: bytes of the largest body.
+            access_log: told of each answer.
+        """
+        self._workers = workers
         self._max_payload = max_payload
-        self._code_dir = code_dir
+        self._access_log = access_log
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        began = time.perf_counter()
+        size = 0
         path, method = scope["path"], scope["method"]
         if path == "/invocations":
-            if method != "POST":
-                await _send_text(send, 405, f"{method} is not for /invocations; use POST", _ALLOW)
-                return
-            await self._invoke(dict(scope["headers"]), receive, send)
-        elif path == "/ping":
-            await _send(send, 200, b"")
-        else:
-            await _send_text(send, 404, f"there is no {path}, only /ping and /invocations")
-
-    async def _invoke(self, headers: dict[bytes, bytes], receive: _Receive, send: _Send) -> None:
-        attributes = headers.get(CUSTOM_ATTRIBUTES)
-        passed_on = [] if attributes is None else [(CUSTOM_ATTRIBUTES, attributes)]
-        try:
-            request = Request(
-                body=await self._body(receive),
-                content_type=headers.get(b"content-type", b"").decode("latin-1"),
-                accept=headers.get(b"accept", b"").decode("latin-1"),
-            )
-            loop = asyncio.get_running_loop()
-            response = await loop.run_in_executor(self._executor, self._handle, request)
-        except Disconnected:
-            return
-        except RequestRefused as error:
-            await _send_text(send, error.status, str(error), passed_on)
-        except ModelCodeFailed as error:
-            await _send_text(send, 500, str(error), passed_on)
-        else:
-            content_type = response.content_type.encode("latin-1", "replace")
-            await _send(send, 200, response.body, [(b"content-type", content_type), *passed_on])
-
-    def _handle(self, request: Request) -> Response:
-        try:
-            return self._handler.handle(request)
-        except RequestRefused:
-            raise
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  # user code
-            log_exception(error, self._code_dir, text="the model's code raised an exception")
-            text = "".join(traceback.format_exception_only(type(error), error)).strip()
-            raise ModelCodeFailed(text) from None
-
-    async def _body(self, receive: _Receive) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Disconnected
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size <= self._max_payload:
-                chunks.append(chunk)
+            if method == "POST":
+                try:
+                    answer, size = await self._invoke(scope, receive)
+                except _Disconnected:
+                    return
             else:
-                chunks.clear()
-                if size > self._max_payload + _DRAINED:
-                    break
-            more = message.get("more_body", False)
-        if size > self._max_payload:
+                answer = _text(405, f"{method} is not for /invocations; use POST", b"POST")
+        elif path == "/ping":
+            answer = self._ping(method)
+        else:
+            answer = _text(404, f"there is no {path}, only /ping and /invocations")
+        length = (b"content-length", b"%d" % len(answer.body))
+        start = {"type": "http.response.start", "status": answer.status}
+        await send({**start, "headers": [length, *answer.headers]})
+        await send({"type": "http.response.body", "body": answer.body})
+        if self._access_log is not None:
+            self._access_log.write(scope, answer, size, seconds=time.perf_counter() - began)
+
+    def _ping(self, method: str) -> Answer:
+        if method not in ("GET", "HEAD"):
+            return _text(405, f"{method} is not for /ping; use GET", b"GET, HEAD")
+        return Answer(200, [], b"") if self._workers.is_ready else _text(503, "no worker is ready")
+
+    async def _invoke(self, scope: _Scope, receive: _Receive) -> tuple[Answer, int]:
+        """The answer, and how many bytes of a body were taken."""
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        is_gone: Callable[[], bool] = scope.get("state", {}).get(GONE, _never)
+        size = 0
+        try:
+            body = await self._body(headers, receive)
+            size = len(body)
+            answer = await self._workers.ask(request_frame(headers, body), is_gone)
+        except asyncio.CancelledError:
+            if is_gone():
+                raise _Disconnected from None
+            raise
+        except RequestRefused as error:
+            answer = _text(error.status, str(error))
+        except Unanswered as error:
+            answer = _text(error.status, str(error))
+        return _with_attributes(answer, headers), size
+
+    async def _body(self, headers: list[tuple[bytes, bytes]], receive: _Receive) -> bytes:
+        """The whole body. What exceeds the limit is not kept; the server reads it to its end."""
+        for name, value in headers:
+            if name == b"content-length" and int(value) > self._max_payload:
+                raise PayloadTooLarge(self._max_payload)
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body", False):
+            chunks, size = [body], len(body)
+            while message.get("more_body", False) and size <= self._max_payload:
+                message = await receive()
+                chunks.append(message.get("body", b""))
+                size += len(chunks[-1])
+            body = b"".join(chunks)
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        if len(body) > self._max_payload:
             raise PayloadTooLarge(self._max_payload)
-        return b"".join(chunks)
+        return body
 
 
-_ALLOW = [(b"allow", b"POST")]
+def _never() -> bool:
+    return False
 
 
-async def _send_text(send: _Send, status: int, text: str, headers: _Headers = ()) -> None:
-    content_type = (b"content-type", b"text/plain; charset=utf-8")
-    await _send(send, status, text.encode("utf-8", "backslashreplace"), [content_type, *headers])
+def _with_attributes(answer: Answer, headers: list[tuple[bytes, bytes]]) -> Answer:
+    """Custom attributes come back, unless the model's code has set its own."""
+    given = next((value for name, value in headers if name == _ATTRIBUTES), None)
+    if given is None or any(name == _ATTRIBUTES for name, _ in answer.headers):
+        return answer
+    return answer._replace(headers=[*answer.headers, (_ATTRIBUTES, given)])
 
 
-async def _send(send: _Send, status: int, body: bytes, headers: _Headers = ()) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
-    await send({"type": "http.response.body", "body": body})
+def _text(status: int, text: str, allow: bytes | None = None) -> Answer:
+    """A reason, for people."""
+    headers = [_TEXT] if allow is None else [_TEXT, (b"allow", allow)]
+    return Answer(status, headers, text.encode("utf-8", "backslashreplace"))

@@ -22,7 +22,7 @@ def sm_train(environment: TrainingEnvironment) -> bool:
 
 @hookimpl
 def sm_inference(environment: ServingEnvironment) -> InferenceHandler:
-    """Answer with the user's own functions."""
-    from sm_core.container.inference import FunctionHandler
+    """Answer with the user's own functions, and defaults for JSON, CSV and npy."""
+    from sm_core.container.generic import GenericHandler
 
-    return FunctionHandler(environment)
+    return GenericHandler(environment)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from sm_core.container.code import import_script
+from sm_core.container.context import Context
 from sm_core.container.environment import ServingEnvironment
 from sm_core.container.errors import BadPayload, ContainerError, NotAcceptable, UnsupportedMediaType
-from sm_core.container.negotiation import accepted, choose, parse_media_type
+from sm_core.container.messages import Request, Response
+from sm_core.container.negotiation import MediaType, accepted, choose, parse_media_type
+from sm_core.container.signatures import FUNCTIONS, adapted
 
 __all__ = ["FunctionHandler", "InferenceHandler", "Request", "Response"]
 
@@ -21,37 +23,11 @@ logger = logging.getLogger(__name__)
 _TEXT = ("application/json", "text/csv")
 _DEFAULT_CONTENT_TYPE = "application/json"
 _DEFAULT_PROGRAM = "inference.py"
-_SIGNATURES = {
-    "model_fn": "model_fn(model_dir)",
-    "input_fn": "input_fn(request_body, request_content_type, model)",
-    "predict_fn": "predict_fn(input_object, model)",
-    "output_fn": "output_fn(prediction, content_type)",
-}
-
-
-class Request(NamedTuple):
-    """One request to ``/invocations``.
-
-    Attributes:
-        body: as it came.
-        content_type: the Content-Type header; "" if there was none.
-        accept: the Accept header; "" if there was none.
-    """
-
-    body: bytes
-    content_type: str = ""
-    accept: str = ""
-
-
-class Response(NamedTuple):
-    """What goes back, with status 200."""
-
-    body: bytes
-    content_type: str
+_STEPS = ("input_fn", "predict_fn", "output_fn")
 
 
 class InferenceHandler:
-    """Answers requests; one per worker process, all calls from one thread."""
+    """Answers requests; one per worker process, all calls from its main thread."""
 
     def load(self) -> None:
         """Make ready; called once, before the worker reports healthy.
@@ -116,29 +92,45 @@ class FunctionHandler(InferenceHandler):
         """Import the user's script and load the model."""
         self._functions = self._user_functions(self._user_module())
         self._refuse_missing()
-        self.model = self._step("model_fn")(str(self.environment.model_dir))
+        folder = str(self.environment.model_dir)
+        context = Context(self.environment)
+        if self.is_overridden("pre_model_fn"):
+            self._functions["pre_model_fn"](folder, context)
+        self.model = self._call("model_fn", folder, context=context)
+        if self.is_overridden("model_warmup_fn"):
+            self._functions["model_warmup_fn"](folder, self.model, context)
 
     def handle(self, request: Request) -> Response:
         """Decode, predict, encode."""
         content_type = parse_media_type(request.content_type or _DEFAULT_CONTENT_TYPE)
         transform = self._functions.get("transform_fn")
         accept = self._accept(request.accept, "output_fn" if transform is None else "transform_fn")
-        body = _decode(request.body, content_type.name, content_type.charset)
-        if transform is not None:
-            return _response(transform(self.model, body, content_type.name, accept), accept)
-        if not self.is_overridden("input_fn") and content_type.name not in self.reads:
-            raise UnsupportedMediaType(content_type.name, self.reads)
-        data = self._step("input_fn")(body, content_type.name, self.model)
-        prediction = self._step("predict_fn")(data, self.model)
-        return _response(self._step("output_fn")(prediction, accept), accept)
+        context = Context(self.environment, request)
+        if transform is None:
+            result = self._in_steps(request.body, content_type, accept=accept, context=context)
+        else:
+            body = _decode(request.body, content_type)
+            result = transform(self.model, body, content_type.name, accept, context)
+        return context.amended(_response(result, accept))
 
-    def _step(self, name: str) -> Callable[..., Any]:
-        """The user's function `name`, or the framework's."""
+    def _in_steps(self, data: bytes, kind: MediaType, *, accept: str, context: Context) -> Any:
+        if not self.is_overridden("input_fn") and kind.name not in self.reads:
+            raise UnsupportedMediaType(kind.name, self.reads)
+        body = _decode(data, kind)
+        given = self._call("input_fn", body, kind.name, self.model, context=context)
+        prediction = self._call("predict_fn", given, self.model, context=context)
+        return self._call("output_fn", prediction, accept, context=context)
+
+    def _call(self, name: str, *arguments: Any, context: Context) -> Any:
+        """Call the user's function `name`, or the framework's."""
+        own = self._functions.get(name)
+        if own is not None:
+            return own(*arguments, context)
         default: Callable[..., Any] = getattr(self, f"default_{name}")
-        return self._functions.get(name, default)
+        return default(*arguments)
 
     def _accept(self, header: str, writer: str) -> str:
-        supported = () if self.is_overridden(writer) else self.writes
+        supported = () if self.is_overridden(writer) else tuple(self.writes)
         chosen = choose(accepted(header), supported, default=self.environment.default_accept)
         if chosen is None:
             raise NotAcceptable(header, supported)
@@ -154,14 +146,12 @@ class FunctionHandler(InferenceHandler):
 
     def _user_functions(self, module: ModuleType | None) -> dict[str, Callable[..., Any]]:
         """The script's functions, called in the specified order whatever order they have."""
-        steps: dict[str, _Adapt] = {"input_fn": _input, "predict_fn": _predict, "output_fn": _plain}
-        adapters: dict[str, _Adapt] = {"model_fn": _plain, "transform_fn": _plain, **steps}
         found = {
-            name: adapt(getattr(module, name))
-            for name, adapt in adapters.items()
+            name: adapted(name, getattr(module, name))
+            for name in FUNCTIONS
             if callable(getattr(module, name, None))
         }
-        unused = [name for name in steps if name in found]
+        unused = [name for name in _STEPS if name in found]
         if "transform_fn" in found and unused:
             logger.warning("the script has a transform_fn: %s not called", ", ".join(unused))
         return found
@@ -170,9 +160,9 @@ class FunctionHandler(InferenceHandler):
         """Say at the start which function has neither a definition nor a default."""
         needed = ["model_fn"]
         if not self.is_overridden("transform_fn"):
-            needed += ["input_fn", "predict_fn", "output_fn"]
+            needed += _STEPS
         missing = [
-            _SIGNATURES[name]
+            f"{name}({', '.join(FUNCTIONS[name])})"
             for name in needed
             if not self.is_overridden(name)
             and getattr(type(self), f"default_{name}")
@@ -183,49 +173,14 @@ class FunctionHandler(InferenceHandler):
             raise ContainerError(f"{script} must define {', '.join(missing)}")
 
 
-def _decode(body: bytes, content_type: str, charset: str | None) -> str | bytes:
-    if content_type not in _TEXT:
+def _decode(body: bytes, kind: MediaType) -> str | bytes:
+    if kind.name not in _TEXT:
         return body
+    charset = kind.charset or "utf-8"
     try:
-        return body.decode(charset or "utf-8")
-    except (UnicodeDecodeError, LookupError) as error:
-        raise BadPayload(f"the body is no text in {charset or 'utf-8'}: {error}") from None
-
-
-_Adapt = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function
-
-
-def _input(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Called with body, content type and model; takes them so, without model, or model first."""
-    parameters = _positional(function)
-    if parameters and parameters[0].name == "model":
-        return lambda body, content_type, model: function(model, body, content_type)
-    third = parameters[2] if len(parameters) > 2 else None
-    if third is not None and (third.name == "model" or third.default is inspect.Parameter.empty):
-        return function
-    return lambda body, content_type, model: function(body, content_type)
-
-
-def _predict(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Called with input and model; takes them so, or model first."""
-    parameters = _positional(function)
-    if parameters and parameters[0].name == "model":
-        return lambda data, model: function(model, data)
-    return function
-
-
-def _positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Parameters that may be given by position; none if the signature cannot be read."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [entry for entry in parameters if entry.kind in kinds]
+        return body.decode(charset)
+    except (ValueError, LookupError) as error:
+        raise BadPayload(f"the body is no text in {charset}: {error}") from None
 
 
 def _response(result: Any, content_type: str) -> Response:

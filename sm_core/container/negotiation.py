@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["MediaType", "accepted", "choose", "parse_media_type"]
+__all__ = ["MediaRange", "MediaType", "accepted", "choose", "parse_media_type"]
+
+#: Clients send few different headers, again and again.
+_CACHED = 256
+_QUOTED = r'"(?:[^"\\]|\\.)*"?'
+_ITEM = re.compile(rf"(?:{_QUOTED}|[^,\"])+", re.DOTALL)
+_PART = re.compile(rf"(?:{_QUOTED}|[^;\"])+", re.DOTALL)
 
 
 class MediaType(NamedTuple):
@@ -15,61 +23,95 @@ class MediaType(NamedTuple):
     charset: str | None = None
 
 
+class MediaRange(NamedTuple):
+    """What a client accepts: a media type, ``type/*`` or ``*/*``, and how much it likes it.
+
+    Attributes:
+        name: in lower case, without parameters.
+        quality: from 0, which is not at all, to 1.
+    """
+
+    name: str
+    quality: float = 1.0
+
+
+@lru_cache(_CACHED)
 def parse_media_type(header: str) -> MediaType:
     """Read ``type/subtype; charset=…``; other parameters are left out."""
-    name, *parameters = header.split(";")
-    charset = None
-    for parameter in parameters:
-        key, _, value = parameter.partition("=")
-        if key.strip().lower() == "charset":
-            charset = value.strip().strip('"').lower() or None
-    return MediaType(name.strip().lower(), charset)
+    name, parameters = _parse(header)
+    return MediaType(name, dict(parameters).get("charset", "").lower() or None)
 
 
-def accepted(header: str) -> list[str]:
-    """Media ranges of an Accept header, best first; those with weight 0 are left out."""
-    weighted: list[tuple[float, int, str]] = []
-    for position, entry in enumerate(header.split(",")):
-        name, *parameters = entry.split(";")
-        weight = 1.0
-        for parameter in parameters:
-            key, _, value = parameter.partition("=")
-            if key.strip().lower() == "q":
-                weight = _weight(value)
-        if name.strip() and weight > 0:
-            weighted.append((-weight, position, name.strip().lower()))
-    return [name for _, _, name in sorted(weighted)]
+@lru_cache(_CACHED)
+def accepted(header: str) -> tuple[MediaRange, ...]:
+    """The media ranges of an Accept header in its order; parameters but the quality are left out.
+
+    A quality that is no number from 0 to 1 counts as 1.
+    """
+    ranges = []
+    for item in _ITEM.findall(header):
+        name, parameters = _parse(item)
+        if name:
+            name = "*/*" if name == "*" else name
+            ranges.append(MediaRange(name, _quality(dict(parameters).get("q", "1"))))
+    return tuple(ranges)
 
 
-def _weight(text: str) -> float:
+def _parse(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """``name; key=value; …``, names and keys in lower case; the first of several keys last."""
+    name, *parts = _PART.findall(text) or [""]
+    if text.lstrip().startswith(";"):
+        name, parts = "", [name, *parts]
+    return name.strip().lower(), list(reversed(list(_parameters(parts))))
+
+
+def _parameters(parts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for part in parts:
+        key, _, value = part.partition("=")
+        value = value.strip()
+        if value.startswith('"'):
+            value = re.sub(r"\\(.)", r"\1", value[1:].removesuffix('"'), flags=re.DOTALL)
+        yield key.strip().lower(), value
+
+
+def _quality(text: str) -> float:
     try:
-        weight = float(text)
+        quality = float(text)
     except ValueError:
         return 1.0
     # Not a number compares false with everything.
-    return weight if 0 <= weight <= 1 else 1.0
+    return quality if 0 <= quality <= 1 else 1.0
 
 
-def choose(ranges: Sequence[str], supported: Sequence[str], *, default: str) -> str | None:
+@lru_cache(_CACHED)
+def choose(ranges: Sequence[MediaRange], supported: Sequence[str], *, default: str) -> str | None:
     """The content type to answer with, or None if there is none.
 
+    The quality of a type is that of the most specific range that covers it. Of the best, the one
+    that the client names first is taken.
+
     Args:
-        ranges: what the client accepts, best first; nothing means anything.
+        ranges: what the client accepts; nothing means anything.
         supported: what can be written; empty means anything.
         default: what to answer with where the client leaves it open.
     """
     if not supported:
-        named = next((name for name in ranges if "*" not in name), None)
-        return named or default
-    preferred = [default, *supported] if default in supported else list(supported)
-    for name in ranges or ("*/*",):
-        for candidate in preferred:
-            if _covers(name, candidate):
-                return candidate
-    return None
+        best = sorted(ranges, key=lambda each: -each.quality)
+        named = (each.name for each in best if each.quality > 0 and "*" not in each.name)
+        return next(named, default)
+    if not ranges:
+        return default if default in supported else supported[0]
+    candidates = [default, *supported] if default in supported else list(supported)
+    liked = [(each, _likes(ranges, each)) for each in candidates]
+    best_one, (quality, _) = max(liked, key=lambda pair: pair[1])
+    return best_one if quality > 0 else None
 
 
-def _covers(media_range: str, name: str) -> bool:
-    if media_range in ("*/*", "*", name):
-        return True
-    return media_range.endswith("/*") and name.startswith(media_range[:-1])
+def _likes(ranges: Sequence[MediaRange], name: str) -> tuple[float, int]:
+    """How much `name` is liked: its quality, and at equal ones how early it is mentioned."""
+    kind = name.partition("/")[0]
+    for pattern in (name, f"{kind}/*", "*/*"):
+        for position, each in enumerate(ranges):
+            if each.name == pattern:
+                return each.quality, -position
+    return 0.0, 0

@@ -1,4 +1,4 @@
-"""A serving container: one parent that owns the socket, and the worker processes that answer."""
+"""A serving container: the process that owns the socket, and its workers that answer."""
 
 from __future__ import annotations
 
@@ -6,28 +6,22 @@ import asyncio
 import logging
 import signal
 import socket
-import sys
-import time
-from contextlib import suppress
 
+import uvloop
+
+from sm_core.container.accesslog import AccessLog
 from sm_core.container.code import fetch_code
 from sm_core.container.environment import ServingEnvironment
 from sm_core.container.errors import ContainerError
+from sm_core.container.limits import ServingLimits
 from sm_core.container.logs import configure_logging
-from sm_core.container.process import exit_code_of
+from sm_core.container.pool import Pool
 from sm_core.container.requirements import install_requirements
 from sm_core.errors import SMError
 
-__all__ = ["READY", "serve"]
+__all__ = ["serve"]
 
 logger = logging.getLogger(__name__)
-
-#: What a worker sends once it accepts connections.
-READY = b"ready\n"
-#: Seconds after SIGTERM at which workers are killed; just before the platform kills the container.
-_GRACE = 28.0
-#: Seconds that a worker must live before its successor is started at once.
-_LEAST_LIFE = 1.0
 
 
 def serve() -> int:
@@ -35,6 +29,7 @@ def serve() -> int:
     configure_logging(logging.INFO)
     try:
         environment = ServingEnvironment.read()
+        limits = ServingLimits.read(environment)
         configure_logging(environment.log_level)
         _prepare(environment)
         listener = _bind(environment)
@@ -42,7 +37,7 @@ def serve() -> int:
         logger.error("%s", error)
         return 1
     try:
-        return asyncio.run(_Workers(environment, listener).run())
+        return uvloop.run(_run(environment, limits, listener))
     finally:
         listener.close()
         if environment.socket_path is not None:
@@ -57,7 +52,7 @@ def _prepare(environment: ServingEnvironment) -> None:
 
 
 def _bind(environment: ServingEnvironment) -> socket.socket:
-    """The server's socket; it refuses connections until the first worker listens on it."""
+    """The server's socket; it refuses connections until every worker has loaded the model."""
     path = environment.socket_path
     family = socket.AF_INET if path is None else socket.AF_UNIX
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -76,87 +71,47 @@ def _bind(environment: ServingEnvironment) -> socket.socket:
     return listener
 
 
-class _Workers:
-    """Starts the workers, replaces those that die, and ends them all."""
-
-    def __init__(self, environment: ServingEnvironment, listener: socket.socket) -> None:
-        self._environment = environment
-        self._listener = listener
-        self._running: set[asyncio.subprocess.Process] = set()
-        self._stopping = asyncio.Event()
-
-    async def run(self) -> int:
-        """Serve until a signal, or until a worker cannot load the model; the exit code."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
-        keepers = [
-            asyncio.create_task(self._keep_worker()) for _ in range(self._environment.workers)
-        ]
-        stopped = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait([*keepers, stopped], return_when=asyncio.FIRST_COMPLETED)
-        self._stopping.set()
-        await self._end_workers(keepers)
-        return max(keeper.result() for keeper in keepers)
-
-    async def _end_workers(self, keepers: list[asyncio.Task[int]]) -> None:
-        self._signal_workers(signal.SIGTERM)
-        _, late = await asyncio.wait(keepers, timeout=_GRACE)
-        if late:
-            logger.error("%d workers did not end within %.0f seconds", len(late), _GRACE)
-            self._signal_workers(signal.SIGKILL)
-            await asyncio.wait(late)
-
-    def _signal_workers(self, number: signal.Signals) -> None:
-        for process in self._running:
-            with suppress(ProcessLookupError):  # it has just ended
-                process.send_signal(number)
-
-    async def _keep_worker(self) -> int:
-        """Keep one worker alive; 0 when the server stops, else the exit code of one that failed."""
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            ours, theirs = socket.socketpair()
-            with ours:
-                process = await self._spawn(theirs)
-                self._running.add(process)
-                was_ready = await _is_ready(ours, process)
-                code = exit_code_of(await process.wait())
-            self._running.discard(process)
-            if self._stopping.is_set():
-                break
-            if not was_ready:
-                logger.error("a worker ended with exit code %d before it was ready", code)
-                return code or 1
-            logger.error("worker %d ended with exit code %d and is replaced", process.pid, code)
-            await self._pause(_LEAST_LIFE - (time.monotonic() - began))
-        return 0
-
-    async def _pause(self, seconds: float) -> None:
-        if seconds > 0:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    async def _spawn(self, control: socket.socket) -> asyncio.subprocess.Process:
-        """Start a worker: a new interpreter, never a fork, which frameworks do not survive."""
-        descriptors = (self._listener.fileno(), control.fileno())
-        command = (sys.executable, "-m", "sm_core.container.worker", *map(str, descriptors))
-        with control:
-            process = await asyncio.create_subprocess_exec(*command, pass_fds=descriptors)
-        if self._stopping.is_set():
-            process.terminate()
-        return process
-
-
-async def _is_ready(control: socket.socket, process: asyncio.subprocess.Process) -> bool:
-    """Wait until the worker says that it is ready, or has ended; whether it was ready."""
-    control.setblocking(False)
+async def _run(
+    environment: ServingEnvironment, limits: ServingLimits, listener: socket.socket
+) -> int:
+    """Serve until a signal, or until no worker can load the model; the exit code."""
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    said = asyncio.create_task(loop.sock_recv(control, len(READY)))
-    ended = asyncio.create_task(process.wait())
-    await asyncio.wait([said, ended], return_when=asyncio.FIRST_COMPLETED)
-    ended.cancel()
-    if said.done():
-        return said.result() == READY
-    said.cancel()
-    return False
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    pool = Pool(environment.workers, limits)
+    running = asyncio.create_task(pool.run())
+    ended = asyncio.create_task(_wait_for_end(running, stopping))
+    # Let the workers start; they load the model while this process imports its HTTP side.
+    await asyncio.sleep(0)
+    from sm_core.container.app import Application
+    from sm_core.container.server import serve_http
+
+    loaded = asyncio.create_task(pool.loaded())
+    await asyncio.wait([loaded, ended], return_when=asyncio.FIRST_COMPLETED)
+    if loaded.done() and not stopping.is_set():
+        application = Application(
+            pool,
+            max_payload=limits.max_payload,
+            access_log=AccessLog() if limits.access_log else None,
+        )
+        giving_up = asyncio.create_task(_give_up(pool, stopping, limits.grace))
+        await serve_http(application, listener, limits=limits, stopping=stopping)
+        giving_up.cancel()
+    loaded.cancel()
+    pool.stop()
+    return await running
+
+
+async def _wait_for_end(running: asyncio.Task[int], stopping: asyncio.Event) -> None:
+    """Stop when the workers have ended."""
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopping.set()
+
+
+async def _give_up(pool: Pool, stopping: asyncio.Event, grace: float) -> None:
+    """Leave no request without an answer when the time to stop is over."""
+    await stopping.wait()
+    await asyncio.sleep(grace)
+    pool.give_up("the model server stops")

@@ -1,8 +1,9 @@
-"""One process of the model server: ``python -m sm_core.container.worker <socket> <control>``.
+"""One process of the model server: ``python -m sm_core.container.worker <socket>``.
 
-Started by `sm_core.container.serving` with two inherited file descriptors: the socket to serve, and
-its end of a socket pair, on which it says when it is ready and whose end of file means that the
-parent has gone.
+Started by `sm_core.container.pool` with its end of a socket pair. It loads the model, says so by an
+empty response, and then answers one request after the other in its main thread, as frameworks keep
+state per thread and most models cannot be called twice at once. The end of the stream is its sign
+to leave.
 """
 
 from __future__ import annotations
@@ -10,101 +11,94 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import traceback
+from pathlib import Path
+from types import FrameType
 
-import uvicorn
-
-from sm_core.container.app import Application
 from sm_core.container.code import use_code
 from sm_core.container.environment import ServingEnvironment
+from sm_core.container.errors import RequestRefused
 from sm_core.container.failure import log_exception
 from sm_core.container.inference import InferenceHandler
 from sm_core.container.logs import configure_logging
+from sm_core.container.messages import (
+    Request,
+    Response,
+    response_frame,
+    text_response,
+    wait_for_request,
+)
 from sm_core.container.plugins import container_plugins
-from sm_core.container.process import leave
-from sm_core.container.serving import READY
+from sm_core.container.process import end_children, end_with_supervisor, leave
 from sm_core.errors import SMError
 
-__all__ = ["run"]
+__all__ = ["answer", "run"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that requests under way may take after SIGTERM; the platform kills after 30.
-_GRACE = 25
-#: Seconds after which an idle connection is closed.
-_KEEP_ALIVE = 75
+_MODEL_CODE = (Exception, SystemExit, KeyboardInterrupt)
 
 
-class _Server(uvicorn.Server):
-    """Tells the parent once it accepts connections."""
-
-    def __init__(self, config: uvicorn.Config, control: socket.socket) -> None:
-        super().__init__(config)
-        self._control = control
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._control.sendall(READY)
-
-
-def run(listener: socket.socket, control: socket.socket) -> int:
-    """Load the model, then serve until SIGTERM; the exit code."""
+def run(connection: socket.socket) -> int:
+    """Load the model, then answer until the server closes `connection`; the exit code."""
     environment = ServingEnvironment.read()
     configure_logging(environment.log_level)
     use_code(environment.code_dir, environment.base_dir)
-    _end_with_parent(control)
-    # One thread for all of the model's code: frameworks keep state per thread, and most models
-    # cannot be called twice at once.
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
     try:
-        handler = executor.submit(_load, environment).result()
-    except BaseException as error:  # noqa: BLE001  # whatever the model's code raises
-        if isinstance(error, SMError):
-            logger.error("the model cannot be loaded: %s", error)
-        else:
-            log_exception(error, environment.code_dir, text="the model cannot be loaded")
+        handler: InferenceHandler = container_plugins().hook.sm_inference(environment=environment)
+        handler.load()
+    except SMError as error:
+        logger.error("the model cannot be loaded: %s", error)
         return 1
-    application = Application(
-        handler,
-        executor=executor,
-        max_payload=environment.max_payload,
-        code_dir=environment.code_dir,
-    )
-    config = uvicorn.Config(
-        application,
-        lifespan="off",
-        ws="none",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_GRACE,
-    )
-    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, environment.log_level))
-    _Server(config, control).run(sockets=[listener])
+    except BaseException as error:  # noqa: BLE001  # whatever the model's code raises
+        log_exception(error, environment.code_dir, text="the model cannot be loaded")
+        return 1
+    try:
+        connection.sendall(response_frame(Response(b"", "")))
+        while (request := wait_for_request(connection)) is not None:
+            connection.sendall(answer(handler, request, code_dir=environment.code_dir))
+    except ConnectionError:
+        logger.warning("the model server has gone")
+    end_children()
     return 0
 
 
-def _load(environment: ServingEnvironment) -> InferenceHandler:
-    handler: InferenceHandler = container_plugins().hook.sm_inference(environment=environment)
-    handler.load()
-    return handler
+def answer(handler: InferenceHandler, request: Request, *, code_dir: Path) -> bytes:
+    """The frame of the response, whatever the model's code does."""
+    try:
+        return response_frame(handler.handle(request))
+    except RequestRefused as error:
+        return response_frame(text_response(error.status, str(error)))
+    except _MODEL_CODE as error:
+        log_exception(error, code_dir, text="the model's code raised an exception")
+        text = "".join(traceback.format_exception_only(type(error), error)).strip()
+        return response_frame(text_response(500, text))
 
 
-def _end_with_parent(control: socket.socket) -> None:
-    def watch() -> None:
-        control.recv(1)
-        os.kill(os.getpid(), signal.SIGTERM)
+def _leave_signals_to_server() -> None:
+    """Let the server decide when this process ends; its children end by signals as they would."""
+    own = os.getpid()
 
-    threading.Thread(target=watch, name="parent", daemon=True).start()
+    def forgo(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != own:  # a process that the model's code has forked
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, forgo)
 
 
 if __name__ == "__main__":
+    # By SIGABRT the server ends a worker that is stuck: the log then says where, even if the
+    # interpreter is held up. No memory image is wanted.
     faulthandler.enable()
-    inherited = [socket.socket(fileno=int(number)) for number in sys.argv[1:3]]
-    leave(run(*inherited))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _leave_signals_to_server()
+    end_with_supervisor()
+    inherited = socket.socket(fileno=int(sys.argv[1]))
+    inherited.set_inheritable(False)
+    leave(run(inherited))

@@ -116,6 +116,44 @@ def test_predict_fn_with_the_model_first(load: Load) -> None:
     assert ask(load("def predict_fn(model, data): return [model, data]")).startswith("[1, 2]")
 
 
+@pytest.mark.parametrize(
+    "functions",
+    [
+        "def input_fn(data, content_type, context): seen(context); return 2",
+        "def input_fn(data, content_type, ctx): seen(ctx); return 2",
+        "def input_fn(data, content_type, model, context): seen(context); return 2",
+        "def input_fn(model, data, content_type, context=None): seen(context); return 2",
+        "def predict_fn(data, model, context): seen(context); return data + model",
+        "def predict_fn(data, model, anything): seen(anything); return data + model",
+        "def predict_fn(model, data, *, context): seen(context); return data + model",
+        "def output_fn(prediction, accept, context): seen(context); return str(prediction)",
+        "def transform_fn(model, data, content_type, accept, context): seen(context); return '3'",
+    ],
+)
+def test_each_function_may_ask_for_the_context(functions: str, load: Load) -> None:
+    script = (
+        "def seen(context):\n"
+        "    assert context.get_request_header(0, 'X-Trace') == '7'\n"
+        "    context.set_response_header(0, 'X-Seen', 'yes')\n"
+        "    context.set_response_status(202, 'Accepted')\n"
+    )
+    request = Request(b"2", "application/json", "", {"x-trace": "7"})
+    response = load(script + functions).handle(request)
+    assert response.body.startswith(b"3")
+    assert (response.status, response.headers) == (202, {"x-seen": "yes"})
+
+
+def test_functions_around_the_loading_of_a_model(load: Load) -> None:
+    handler = load(
+        "calls = []\n"
+        "def pre_model_fn(model_dir): calls.append('before')\n"
+        "def model_fn(model_dir, context): calls.append(context.model_name); return 5\n"
+        "def model_warmup_fn(model_dir, model): calls.append(model)\n"
+    )
+    assert sys.modules["inference"].calls == ["before", "model", 5]
+    assert ask(handler) == "7 as application/json"
+
+
 def test_transform_fn_wins_with_a_warning(load: Load, caplog: pytest.LogCaptureFixture) -> None:
     script = (
         "def transform_fn(model, data, content_type, accept):\n"
@@ -139,8 +177,9 @@ def test_json_and_csv_are_text_all_else_is_bytes(load: Load) -> None:
     assert handler.handle(Request(b"1", "", "")).body == b"'1'"
     with pytest.raises(BadPayload, match="no text in utf-8"):
         handler.handle(Request(b"\xe4", "text/csv", ""))
-    with pytest.raises(BadPayload, match="no text in klingon"):
-        handler.handle(Request(b"1", "text/csv; charset=klingon", ""))
+    for charset in ("klingon", "idna", "undefined", "base64", "punycode", "a\0b"):
+        with pytest.raises(BadPayload, match="no text in "):
+            handler.handle(Request(b"\xe4-.-", f"text/csv; charset={charset}", ""))
 
 
 def test_what_the_defaults_cannot_do_is_refused_with_what_they_can(load: Load) -> None:
@@ -190,7 +229,7 @@ def test_without_a_framework_every_function_is_needed(load: Load) -> None:
         load("def model_fn(model_dir): ...\ndef input_fn(a, b): ...", FunctionHandler)
     assert str(caught.value) == (
         "inference.py in the model's folder code must define predict_fn(input_object, model), "
-        "output_fn(prediction, content_type)"
+        "output_fn(prediction, accept)"
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -94,24 +97,23 @@ def test_a_dead_worker_is_replaced(container: Container) -> None:
         server.wait_until_healthy()
         second = worker_of(server)
         assert second != first
-        with pytest.raises(ConnectionError):
-            server.invoke(b"exit", content_type="x/y")
+        died = server.invoke(b"exit", content_type="x/y")
+        assert (died.status, died.body) == (
+            500,
+            b"the worker process ended with exit code 9 on this request",
+        )
         server.wait_until_healthy()
         assert worker_of(server) not in (first, second)
     assert "ended with exit code 137 and is replaced" in container.log()
     assert "ended with exit code 9 and is replaced" in container.log()
 
 
-def test_several_workers_share_the_socket(container: Container) -> None:
+def test_several_workers_answer_at_once(container: Container) -> None:
     variables = {**VARIABLES, "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
-    with container.serve(variables=variables) as server:
-        seen: set[int] = set()
-
-        def both_answered() -> bool:
-            seen.add(worker_of(server))
-            return len(seen) == 2
-
-        wait_for(both_answered)
+    with container.serve(variables=variables) as server, ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(server.invoke, b"slow", content_type="x/y") for _ in range(3)]
+        seen = {int(each.result().body.split()[1]) for each in asked}
+        assert len(seen) == 2
         assert server.process.pid not in seen
         assert server.stop() == 0
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in seen))
@@ -207,3 +209,152 @@ def test_a_body_over_the_limit_is_refused(container: Container) -> None:
         big = server.invoke(b"x" * (8 << 20), content_type="x/y")
         assert (big.status, big.body) == (413, b"the body exceeds the limit of 1048576 bytes")
         assert server.invoke(b"hi", content_type="x/y").status == 200
+
+
+STUCK = """
+import os, re, time
+def model_fn(model_dir): ...
+def transform_fn(model, data, content_type, accept):
+    if data == b"sleep":
+        time.sleep(100)
+    if data == b"hold":
+        re.match(r"(a+)+$", "a" * 60 + "b")  # holds the interpreter lock for years
+    return str(os.getpid()), "text/plain"
+"""
+
+
+@pytest.mark.parametrize("how", [b"sleep", b"hold"])
+def test_a_model_that_takes_too_long_is_answered_for_and_replaced(
+    container: Container, how: bytes
+) -> None:
+    container.write_code({"serve.py": STUCK})
+    variables = {**VARIABLES, "SAGEMAKER_MODEL_SERVER_TIMEOUT": "1"}
+    with container.serve(variables=variables) as server, ThreadPoolExecutor(2) as threads:
+        stuck = threads.submit(server.invoke, how, content_type="x/y")
+        waiting = threads.submit(server.invoke, b"hi", content_type="x/y")
+        while not stuck.done():
+            assert server.request("GET", "/ping").status == 200
+        answers = {each.result().status: each.result().body for each in (stuck, waiting)}
+        assert answers.pop(504) == b"the model did not answer within 1 seconds"
+        # The other one was there first, waited for the next worker, or waited too long.
+        assert set(answers) <= {200, 503}
+        wait_for(lambda: "is replaced" in container.log())
+        server.wait_until_healthy()
+        assert server.invoke(b"hi", content_type="x/y").status == 200
+        assert server.stop() == 0
+    # Where it was stuck.
+    assert re.search(r'File ".*serve.py", line \d+ in transform_fn', container.log())
+
+
+def test_workers_that_cannot_be_started_any_more_end_the_server(container: Container) -> None:
+    script = (
+        "import os\n"
+        "def model_fn(model_dir):\n"
+        "    if os.path.exists('../once'): os._exit(7)\n"
+        "    open('../once', 'w').close()\n"
+        "def transform_fn(model, data, content_type, accept): os._exit(9)\n"
+    )
+    container.write_code({"serve.py": script})
+    with container.serve(variables=VARIABLES) as server:
+        assert server.invoke(b"hi", content_type="x/y").status == 500
+        assert server.process.wait(PATIENCE) == 7
+    assert container.log().count("ended with exit code 7 and is replaced") == 3
+
+
+def test_a_model_that_takes_too_long_to_load_ends_the_server(container: Container) -> None:
+    script = "import time\ndef model_fn(d): time.sleep(100)\ndef transform_fn(*a): ...\n"
+    container.write_code({"serve.py": script})
+    variables = {**VARIABLES, "SAGEMAKER_STARTUP_TIMEOUT": "1"}
+    with container.serving(variables=variables) as server:
+        assert server.process.wait(PATIENCE) == 134
+    assert "took over 1 seconds to load" in container.log()
+    assert "in model_fn" in container.log()
+
+
+def test_a_server_that_still_loads_can_be_stopped(container: Container) -> None:
+    script = (
+        "import time\n"
+        "def model_fn(d):\n"
+        "    open('../loading', 'w').close()\n"
+        "    time.sleep(100)\n"
+        "def transform_fn(*a): ...\n"
+    )
+    container.write_code({"serve.py": script})
+    with container.serving(variables=VARIABLES) as server:
+        wait_for((container.base / "loading").exists)
+        assert server.stop() == 0
+
+
+def test_the_access_log_is_written_on_demand(container: Container) -> None:
+    with container.serve(variables={**VARIABLES, "SMCORE_ACCESS_LOG": "true"}) as server:
+        server.invoke(b"hi", content_type="x/y")
+        assert server.stop() == 0
+    lines = [json.loads(line) for line in container.log().splitlines() if line.startswith("{")]
+    assert [line["path"] for line in lines if line["status"] == 200][-1] == "/invocations"
+
+
+def connected(container: Container) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(PATIENCE)
+    connection.connect(str(container.socket))
+    return connection
+
+
+def everything(connection: socket.socket) -> bytes:
+    received = b""
+    while data := connection.recv(65536):
+        received += data
+    return received
+
+
+INVOKE = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: x/y\r\n"
+
+
+def test_pipelined_requests_are_answered_in_order(container: Container) -> None:
+    with container.serve(variables=VARIABLES) as server, connected(container) as connection:
+        bodies = [b"slow", b"a", b"bc", b"slow", b"def"]
+        requests = [b"%bContent-Length: %d\r\n\r\n%b" % (INVOKE, len(b), b) for b in bodies]
+        last = b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        connection.sendall(b"".join(requests) + last)
+        answered = everything(connection)
+        assert re.findall(rb"b'(\w+)'", answered) == bodies
+        assert answered.count(b"HTTP/1.1 200 OK") == 6
+        assert server.request("GET", "/ping").status == 200
+
+
+def test_what_is_too_big_is_refused_without_being_sent(container: Container) -> None:
+    limit = {**VARIABLES, "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1"}
+    with container.serve(variables=limit):
+        with connected(container) as connection:
+            connection.sendall(INVOKE + b"Content-Length: 2000000\r\nExpect: 100-continue\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 413"
+        with connected(container) as connection:
+            connection.sendall(INVOKE + b"Transfer-Encoding: chunked\r\n\r\n")
+            for _ in range(20):
+                connection.sendall(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+            connection.sendall(b"0\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 413"
+            while b"limit of 1048576 bytes" not in connection.recv(65536):
+                pass
+            # The rest was read and dropped; the connection can go on.
+            connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_slow_and_endless_clients_are_let_go(container: Container) -> None:
+    variables = {**VARIABLES, "SMCORE_SERVER_TRANSFER_TIMEOUT": "1"}
+    script = "def model_fn(d): ...\ndef transform_fn(*a): return bytes(50 << 20), 'a/b'\n"
+    container.write_code({"serve.py": script})
+    with container.serve(variables=variables) as server:
+        silent, head, body, reader, endless = (connected(container) for _ in range(5))
+        with silent, head, body, reader, endless:
+            head.sendall(b"GET /ping HT")
+            body.sendall(INVOKE + b"Content-Length: 9\r\n\r\nhalf")
+            reader.sendall(INVOKE + b"Content-Length: 0\r\n\r\n")
+            endless.sendall(b"GET /ping HTTP/1.1\r\nX-More: ".ljust(64 * 1024 + 1, b"x"))
+            assert b"431" in everything(endless)
+            for connection in (silent, head, body):
+                assert everything(connection) == b""
+            wait_for(lambda: "take its answer" in container.log())
+        assert server.request("GET", "/ping").status == 200
+        assert server.stop() == 0

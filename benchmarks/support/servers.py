@@ -1,0 +1,185 @@
+"""The model servers that are compared: ours, and the public toolkit's on multi-model-server."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = [
+    "Skipped",
+    "free_port",
+    "install_ours",
+    "install_peer",
+    "our_server",
+    "peer_server",
+    "wait_until_healthy",
+]
+
+_ROOT = Path(__file__).parents[2]
+#: The newest Python that multi-model-server is known to run on.
+_PEER_PYTHON = "3.8"
+_PEER = ("sagemaker-inference", "multi-model-server", "setuptools<70")
+_PEER_PROGRAM = """
+import sys
+from sagemaker_inference import model_server
+model_server.MMS_CONFIG_FILE = sys.argv[1]
+model_server.start_model_server()
+"""
+_PATIENCE = 120.0
+
+
+class Skipped(Exception):
+    """Something that the measurement needs is not here; the text says what."""
+
+
+def free_port() -> int:
+    """A TCP port that nobody uses at the moment, of those that multi-model-server takes."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def install_ours(folder: Path) -> Path:
+    """Install sm-core as a container of no framework has it; the environment's ``bin`` folder.
+
+    Raises:
+        Skipped: there is no package index.
+    """
+    return _install(folder / "ours", Path(sys.executable), f"{_ROOT}[container]", "numpy")
+
+
+def install_peer(folder: Path) -> Path:
+    """Install the public toolkit and its server; the environment's ``bin`` folder.
+
+    Raises:
+        Skipped: there is no Java, no Python that is old enough, or no package index.
+    """
+    if shutil.which("java") is None:
+        raise Skipped("multi-model-server needs Java: install a headless JRE")
+    found = subprocess.run(
+        [_ROOT / "tools" / "find-python", _PEER_PYTHON], capture_output=True, text=True, check=False
+    )
+    if found.returncode:
+        raise Skipped(f"multi-model-server needs Python {_PEER_PYTHON}, which is not here")
+    return _install(folder / "theirs", Path(found.stdout.strip()), *_PEER)
+
+
+def _install(environment: Path, python: Path, *requirements: str) -> Path:
+    uv = Path(sys.executable).parent / "uv"
+    interpreter = environment / "bin" / "python"
+    commands: list[list[str | Path]] = [
+        [uv, "venv", "--quiet", "--python", python, environment],
+        [uv, "pip", "install", "--quiet", "--python", interpreter, *requirements],
+    ]
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Skipped(f"{requirements[0]} cannot be installed: {done.stderr.strip()}")
+    return environment / "bin"
+
+
+@contextmanager
+def _started(
+    command: Sequence[str | Path], *, folder: Path, variables: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    except Exception:
+        sys.stderr.write((folder / "log").read_text(encoding="utf-8", errors="replace"))
+        raise
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], port: int, *, pause: float) -> None:
+    """Ask ``/ping`` every `pause` seconds until it answers 200."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with exit code {process.returncode}")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/ping")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass  # it does not listen yet
+        finally:
+            connection.close()
+        time.sleep(pause)
+    raise RuntimeError("the server does not become healthy")
+
+
+@contextmanager
+def our_server(
+    base: Path, *, port: int, workers: int, python: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``python -m sm_core.container serve`` on the tree `base`, of the environment `python`."""
+    variables = _variables(base, port, workers, python)
+    command: list[str | Path] = [python / "python", "-m", "sm_core.container", "serve"]
+    with _started(command, folder=base, variables=variables) as process:
+        yield process
+
+
+@contextmanager
+def peer_server(
+    base: Path, *, port: int, workers: int, python: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The public toolkit's server on the tree `base`, of the environment `python`."""
+    logs = str(base / "logs")
+    variables = {
+        **_variables(base, port, workers, python),
+        "LOG_LOCATION": logs,
+        "METRICS_LOCATION": logs,
+        # Its sockets and its process number lie here.
+        "TEMP": str(base),
+        "TMPDIR": str(base),
+    }
+    command: list[str | Path] = [
+        python / "python",
+        "-c",
+        _PEER_PROGRAM,
+        str(base / "mms.properties"),
+    ]
+    with _started(command, folder=base, variables=variables) as process:
+        yield process
+
+
+def _variables(base: Path, port: int, workers: int, python: Path) -> dict[str, str]:
+    return {
+        "PATH": os.pathsep.join([str(python), os.environ.get("PATH", os.defpath)]),
+        "SAGEMAKER_BASE_DIR": str(base),
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        "SAGEMAKER_MODEL_SERVER_WORKERS": str(workers),
+        "SAGEMAKER_PROGRAM": "inference.py",
+        # One thread for each worker's arithmetic, for either server.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }

@@ -1,0 +1,72 @@
+"""Bodies to numpy arrays and back; imports numpy."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from tokenize import TokenError
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sm_core.container.errors import BadPayload
+from sm_core.container.payloads import plain
+
+__all__ = ["array_of", "array_of_npy", "npy_of"]
+
+#: What reading bytes raises that are no npy, or an array that cannot be.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    TokenError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+)
+
+
+def array_of(value: Any) -> npt.NDArray[Any] | None:
+    """Numbers in lists of equal lengths as an array; None for anything else."""
+    if not isinstance(value, list):
+        return None
+    try:
+        with warnings.catch_warnings():
+            # numpy below 1.24 warns about rows of unequal lengths, later versions refuse them.
+            warnings.simplefilter("error")
+            array = np.asarray(value)
+    except (ValueError, Warning):
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def array_of_npy(body: bytes) -> npt.NDArray[Any]:
+    """The array in numpy's own format; a pickled one is refused.
+
+    Raises:
+        BadPayload: `body` is no such array.
+    """
+    try:
+        array: npt.NDArray[Any] = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
+    except _UNREADABLE as error:
+        raise BadPayload(f"the body is no array in npy format: {error}") from None
+    return array
+
+
+def npy_of(value: Any) -> bytes:
+    """`value` in numpy's own format.
+
+    Raises:
+        TypeError: it holds objects, which only a pickle could.
+    """
+    array = np.asarray(value if isinstance(value, (np.ndarray, list, tuple)) else _converted(value))
+    if array.dtype.hasobject:
+        raise TypeError("the prediction holds objects, which npy has no form for")
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _converted(value: Any) -> Any:
+    return value if isinstance(value, (bool, int, float, np.generic)) else plain(value)

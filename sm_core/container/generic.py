@@ -1,0 +1,69 @@
+"""Answers for models of no particular framework: JSON, CSV and npy around the user's model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from sm_core.container import payloads
+from sm_core.container.environment import ServingEnvironment
+from sm_core.container.errors import ContainerError
+from sm_core.container.inference import FunctionHandler
+
+__all__ = ["GenericHandler"]
+
+_JSON, _CSV, _NPY = "application/json", "text/csv", "application/x-npy"
+
+
+class GenericHandler(FunctionHandler):
+    """Needs ``model_fn``. Arrays are numpy's where numpy is installed, and lists where not."""
+
+    def __init__(self, environment: ServingEnvironment) -> None:
+        super().__init__(environment)
+        self._has_numpy = find_spec("numpy") is not None
+        types: Sequence[str] = (_JSON, _CSV, _NPY) if self._has_numpy else (_JSON, _CSV)
+        self.reads = self.writes = types
+
+    def load(self) -> None:
+        """Load the model, and refuse one that the default cannot call."""
+        super().load()
+        if self.is_overridden("transform_fn") or self.is_overridden("predict_fn"):
+            return
+        if not (callable(self.model) or callable(getattr(self.model, "predict", None))):
+            raise ContainerError(
+                f"model_fn returned a {type(self.model).__name__}; without predict_fn or "
+                "transform_fn in the script, it must have a method predict, or be callable"
+            )
+
+    def default_input_fn(self, body: str | bytes, content_type: str, model: Any) -> Any:
+        """Numbers as an array; any other JSON as Python values."""
+        if content_type == _NPY and isinstance(body, bytes):
+            from sm_core.container.arrays import array_of_npy
+
+            return array_of_npy(body)
+        if content_type == _CSV:
+            value: Any = payloads.rows_of_csv(str(body))
+        else:
+            value = payloads.value_of_json(body)
+        if not self._has_numpy:
+            return value
+        from sm_core.container.arrays import array_of
+
+        array = array_of(value)
+        return value if array is None else array
+
+    def default_predict_fn(self, data: Any, model: Any) -> Any:
+        """What the model's ``predict`` returns, or the model itself when it is called."""
+        predict = getattr(model, "predict", None)
+        return predict(data) if callable(predict) else model(data)
+
+    def default_output_fn(self, prediction: Any, content_type: str) -> bytes:
+        """An array, or anything that makes lists and numbers, in the accepted type."""
+        if content_type == _NPY:
+            from sm_core.container.arrays import npy_of
+
+            return npy_of(prediction)
+        if content_type == _CSV:
+            return payloads.csv_of(prediction)
+        return payloads.json_of(prediction)

@@ -1,0 +1,62 @@
+"""numpy arrays and npy bodies."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+
+from sm_core.container.arrays import array_of, array_of_npy, npy_of
+from sm_core.container.errors import BadPayload
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [([[1, 2]], np.int64), ([1.5], np.float64), ([True], np.bool_), ([], np.float64)],
+)
+def test_numbers_in_lists_are_an_array(value: Any, dtype: Any) -> None:
+    array = array_of(value)
+    assert array is not None
+    assert (array.tolist(), array.dtype) == (value, dtype)
+
+
+@pytest.mark.parametrize(
+    "value", [[[1], [1, 2]], [1, "a"], [None], {"a": 1}, "12", 5, [[1], 2], [{}], [10**30]]
+)
+def test_anything_else_is_not(value: Any) -> None:
+    assert array_of(value) is None
+
+
+@pytest.mark.parametrize("value", [np.ones((2, 3), np.float16), [[1, 2]], np.float32(3), 5])
+def test_npy_comes_back_and_can_be_written_to(value: Any) -> None:
+    array = array_of_npy(npy_of(value))
+    assert np.array_equal(array, value)
+    assert array.flags.writeable
+
+
+def test_objects_are_refused_both_ways() -> None:
+    with pytest.raises(TypeError, match="holds objects"):
+        npy_of([1, {}])
+    pickled = io.BytesIO()
+    np.save(pickled, np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(BadPayload, match="no array in npy format"):
+        array_of_npy(pickled.getvalue())
+
+
+def test_an_array_that_cannot_be_is_refused() -> None:
+    whole = npy_of(np.ones(3))
+    for body in (b"", whole[:-1], whole.replace(b"(3,)", b"(%d,)" % 10**18), b"[1, 2]"):
+        with pytest.raises(BadPayload, match="no array in npy format"):
+            array_of_npy(body)
+
+
+@hypothesis.given(st.binary(), st.integers(0, 200))
+def test_damage_is_read_or_refused(noise: bytes, place: int) -> None:
+    whole = npy_of(np.ones((2, 3)))
+    with contextlib.suppress(BadPayload):
+        array_of_npy(whole[:place] + noise + whole[place + len(noise) :])
