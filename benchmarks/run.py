@@ -1,8 +1,8 @@
 """Run the measurements of this folder and print each as a ratio.
 
 A measurement is a script that prints a line of JSON for each claim: ``claim`` (what is divided by
-what), ``ours`` and ``theirs``, both taken in the same run, and their ``unit``; or ``skipped``, which
-says what it lacks. Name scripts on the command line to run only those.
+what), ``ours`` and ``theirs``, both taken in the same run, and their ``unit``; or ``skipped``, with
+what it lacks. Name scripts on the command line to run only those.
 """
 
 from __future__ import annotations
