@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sm_core.cli.completion import completion
+from sm_core.cli.deploy import deploy
 from sm_core.cli.endpoints import endpoints
 from sm_core.cli.frameworks import frameworks
 from sm_core.cli.groups import Commands
@@ -28,5 +29,5 @@ def main() -> None:
     """Train and host machine-learning models on Amazon SageMaker, or on this machine."""
 
 
-for command in (completion, endpoints, frameworks, jobs, plugins, predict, train):
+for command in (completion, deploy, endpoints, frameworks, jobs, plugins, predict, train):
     main.add_command(command)

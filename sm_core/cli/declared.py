@@ -199,8 +199,10 @@ def in_flags(message: str) -> str:
     flags = {str(each.name): each.opts[0] for each in context.command.get_params(context)}
 
     def flag(name: re.Match[str]) -> str:
-        known = name[1] in flags and ("_" in name[1] or name[0].endswith("="))
-        return flags[name[1]] if known else name[0]
+        # A short name may be an ordinary word elsewhere.
+        needed = message[: name.start()].endswith("needs ")
+        meant = "_" in name[1] or name[0].endswith("=") or needed
+        return flags[name[1]] if meant and name[1] in flags else name[0]
 
     return re.sub(r"\b([a-z_]+)\b=?", flag, message)
 

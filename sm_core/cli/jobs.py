@@ -223,13 +223,21 @@ def _record(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Instances", f"{resources.get('InstanceCount', 1)} x {resources['InstanceType']}"
     yield "Role", job.get("RoleArn", "")
     yield "Inputs", "\n".join(_inputs(job))
-    values = job.get("HyperParameters", {}).items()
-    yield "Hyperparameters", "\n".join(f"{name} = {value}" for name, value in values)
+    yield "Hyperparameters", "\n".join(_hyperparameters(job))
     finals = job.get("FinalMetricDataList", ())
     yield "Metrics", "\n".join(f"{each['MetricName']} = {each['Value']:.6g}" for each in finals)
     yield "Output", job.get("OutputDataConfig", {}).get("S3OutputPath", "")
     if status in ("Completed", "Stopped"):
         yield "Model", job.get("ModelArtifacts", {}).get("S3ModelArtifacts", "")
+
+
+def _hyperparameters(job: Mapping[str, Any]) -> Iterator[str]:
+    """The user's own; what the toolkit in the container reads among them is nobody's concern."""
+    from sm_core.hyperparameters import OWN_PREFIX
+
+    for name, value in job.get("HyperParameters", {}).items():
+        if not name.startswith(OWN_PREFIX):
+            yield f"{name} = {value}"
 
 
 def _inputs(job: Mapping[str, Any]) -> Iterator[str]:

@@ -37,8 +37,15 @@ DEFAULT = "application/json"
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--content-type", metavar="TYPE", help="Content type of FILE.")
 @click.option("--accept", metavar="TYPE", help="Content type to ask for.")
+@click.option("--target-variant", metavar="NAME", help="Production variant to ask.")
 @place_options
-def predict(endpoint: str, file: IO[bytes], content_type: str | None, accept: str | None) -> None:
+def predict(
+    endpoint: str,
+    file: IO[bytes],
+    content_type: str | None,
+    accept: str | None,
+    target_variant: str | None,
+) -> None:
     """Send FILE, or the standard input, to ENDPOINT; print the answer's body as it is.
 
     Without --content-type it is what the file's ending says: .json, .jsonl, .csv, .npy, .npz, .txt,
@@ -48,7 +55,7 @@ def predict(endpoint: str, file: IO[bytes], content_type: str | None, accept: st
 
     kind = content_type or _content_type(getattr(file, "name", "-"))
     predictor = Predictor(endpoint, session(), content_type=kind, accept=accept)
-    answer: bytes = predictor.predict(file.read())
+    answer: bytes = predictor.predict(file.read(), target_variant=target_variant)
     sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
     if is_terminal(sys.stdout) and not answer.endswith(b"\n"):

@@ -101,7 +101,7 @@ def test_a_description(run: Run, stubber: Stubber) -> None:
         "Stopped",
         RoleArn="arn:aws:iam::123456789012:role/Role",
         FailureReason="first\nsecond\x1b[31m",
-        HyperParameters={"epochs": "5"},
+        HyperParameters={"epochs": "5", "sagemaker_program": "a.py"},
         InputDataConfig=[
             {
                 "ChannelName": "train",

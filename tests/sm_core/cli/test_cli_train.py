@@ -101,7 +101,7 @@ def test_declared_hyperparameters_by_flag_or_by_name(run: Run, cut: Framework) -
     assert by_flag["HyperParameters"]["blade_sharpness"] == "auto"
     missing = run(*common)
     assert missing.exit_code == 2
-    assert "Cut needs pieces" in missing.stderr
+    assert "Cut needs --pieces" in missing.stderr
 
 
 def test_channels(train: Run, tmp_path: Path) -> None:

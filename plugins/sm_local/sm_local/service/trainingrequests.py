@@ -20,7 +20,12 @@ _DEFAULT_MAX_RUNTIME = 86_400
 _SUPPORTED: Mapping[str, Any] = {
     "TrainingJobName": ANY,
     "HyperParameters": ANY,
-    "AlgorithmSpecification": {"TrainingImage": ANY, "TrainingInputMode": OneOf(["File"])},
+    "AlgorithmSpecification": {
+        "TrainingImage": ANY,
+        "TrainingInputMode": OneOf(["File"]),
+        # Whoever asks for the metrics finds them in the log.
+        "MetricDefinitions": ANY,
+    },
     "RoleArn": ANY,
     "InputDataConfig": EachOf(
         {
