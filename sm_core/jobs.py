@@ -27,12 +27,10 @@ TERMINAL = ("Completed", "Failed", "Stopped")
 TAIL = 20
 
 
-#: How a reason gives the container's exit code. The toolkit writes it on a line of its own, before
-#: anything of the user's; the service itself where the container leaves no reason.
-_EXIT_CODE = re.compile(
-    r"^(?:AlgorithmError: )?ExitCode:? (-?\d+)\b|\AAlgorithmError: , exit code: (-?\d+)\Z",
-    re.MULTILINE,
-)
+#: How a reason gives the container's exit code: the service at its end; else, where that was cut
+#: off or is missing, the toolkit on a line of its own, before anything of the user's.
+_EXIT_CODE = re.compile(r"\AAlgorithmError: [\s\S]*, exit code: (-?\d+)\s*\Z")
+_TOOLKITS_EXIT_CODE = re.compile(r"^(?:AlgorithmError: )?ExitCode:? (-?\d+)\b", re.MULTILINE)
 
 
 class TrainingJob:
@@ -126,11 +124,11 @@ class TrainingJob:
         status = description["TrainingJobStatus"]
         reason = description.get("FailureReason", "")
         if status == "Failed":
-            found = _EXIT_CODE.search(reason)
+            found = _EXIT_CODE.search(reason) or _TOOLKITS_EXIT_CODE.search(reason)
             raise TrainingJobFailed(
                 self.name,
                 failure_reason=reason or "the service gives no reason",
-                exit_code=int(found[1] or found[2]) if found else None,
+                exit_code=int(found[1]) if found else None,
                 log_tail=tail,
             )
         if status == "Stopped":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import faulthandler
 import sys
 
+from sm_core.container.installers import withhold_index
 from sm_core.container.process import as_init, end_children, end_with_supervisor, leave
-from sm_core.container.requirements import withhold_index
 
 USAGE = "usage: python -m sm_core.container train|serve"
 

@@ -5,7 +5,8 @@
     SMError
     └── ContainerError                the container cannot do its work; the text says why
         ├── ScriptFailed              the user's script ended with an exit code other than zero
-        ├── RequirementsFailed        requirements.txt could not be installed
+        ├── RequirementsFailed        requirements.txt, or the user's package, cannot be installed
+        ├── InstallerFailed           uv or pip ended with an error
         ├── HostsUnreachable          other hosts of the job could not be resolved by name
         └── RequestRefused            a request to the model server is at fault (HTTP 4xx)
             ├── BadPayload            400: the body cannot be decoded or has the wrong shape
@@ -27,6 +28,7 @@ __all__ = [
     "BadPayload",
     "ContainerError",
     "HostsUnreachable",
+    "InstallerFailed",
     "NotAcceptable",
     "PayloadTooLarge",
     "RequestRefused",
@@ -53,7 +55,21 @@ class ScriptFailed(ContainerError):
 
 
 class RequirementsFailed(ContainerError):
-    """requirements.txt could not be installed; the text is the installer's own."""
+    """requirements.txt, or the user's package, cannot be installed; the installer's own words."""
+
+
+class InstallerFailed(ContainerError):
+    """uv or pip ended with an error; the text is the end of what it said.
+
+    Attributes:
+        command: how it was started.
+        exit_code: its own.
+    """
+
+    def __init__(self, said: str, *, command: Sequence[str], exit_code: int) -> None:
+        super().__init__(said)
+        self.command = tuple(command)
+        self.exit_code = exit_code
 
 
 class HostsUnreachable(ContainerError):

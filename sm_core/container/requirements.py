@@ -1,91 +1,126 @@
-"""requirements.txt: installed before the user's code is imported, in training and in serving."""
+"""requirements.txt: installed before the user's code is imported, in training and in serving.
+
+What the container holds stays as it is. Whatever the requirements ask for beyond that goes into a
+folder of its own, which Python searches first; a requirement that wants another version of what is
+there is refused by the installer, whose words are the job's reason. So neither the toolkit nor the
+framework is ever broken, and an environment that several jobs share is never written to.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
-import json
 import logging
-import os
 import re
-import shutil
-import subprocess
-import sys
-import sysconfig
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sm_core.container.code import DEPENDENCIES
-from sm_core.container.errors import RequirementsFailed
+from sm_core.container.errors import InstallerFailed, RequirementsFailed
+from sm_core.container.installers import Installer, find_installer
 
-__all__ = ["INDEX_VARIABLE", "install_package", "install_requirements", "withhold_index"]
+__all__ = ["install_package", "install_requirements", "is_package"]
 
 logger = logging.getLogger(__name__)
 
-#: Characters of the installer's output that an error repeats: its end says what is wrong, and the
-#: platform shows 1024 characters of a reason.
-_TAIL = 900
-#: How the platform reaches its package index, which may take a password: a JSON object of
-#: variables for the installer.
-INDEX_VARIABLE = "SMCORE_PACKAGE_INDEX"
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s,]*@")
-_index: dict[str, str] = {}
+#: Options of a requirements file that say which packages to take, and from where.
+_OPTION = re.compile(
+    r"(-i|-f|--(extra-)?index-url|--find-links|--no-index|--trusted-host|--no-binary|--only-binary"
+    r"|--prefer-binary|--pre)(\s|=|$)"
+)
+_NESTED = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?<=-r))(?P<name>\S.*)")
 
 
-def withhold_index() -> None:
-    """Take the platform's settings of the package index out of the environment.
-
-    Called before anything else runs: from then on the installer sees them, and neither the user's
-    code nor any other process that is started. Variables of the request's own stay where they are.
-    """
-    _index.update(json.loads(os.environ.pop(INDEX_VARIABLE, "{}")))
-
-
-def install_requirements(code_dir: Path, base_dir: Path) -> None:
+def install_requirements(code_dir: Path, base_dir: Path, *, region: str = "") -> None:
     """Install what ``requirements.txt`` of `code_dir` names, if there is one, below `base_dir`.
 
-    Nothing that is installed already is replaced: its version is a constraint.
+    Args:
+        code_dir: the user's code.
+        base_dir: root of the tree.
+        region: AWS region of an index of CodeArtifact; "" leaves it to boto3.
 
     Raises:
         RequirementsFailed: the installer failed, or none was found.
+        ContainerError: CodeArtifact, if the index is there, refuses.
     """
-    requirements = code_dir / "requirements.txt"
-    if requirements.is_file():
-        _install(["--requirement", str(requirements)], base_dir, requirements.name)
+    file = code_dir / "requirements.txt"
+    if not file.is_file():
+        return
+    logger.info("installing %s", file.name)
+    try:
+        installer = find_installer(base_dir, code_dir, region=region)
+        _install(installer, ["--requirement", str(file)], base_dir, lines=list(_lines(file)))
+    except InstallerFailed as error:
+        raise RequirementsFailed(_reason("InstallRequirementsError", error)) from None
 
 
-def install_package(code_dir: Path, base_dir: Path) -> None:
-    """Install the package whose ``setup.py`` lies in `code_dir`, as `install_requirements` does."""
-    _install([str(code_dir)], base_dir, f"the package in {code_dir}")
+def is_package(code_dir: Path) -> bool:
+    """Whether the user's code is to be installed.
+
+    It has a ``setup.py``, or a ``pyproject.toml`` that says how to build it.
+    """
+    if (code_dir / "setup.py").is_file():
+        return True
+    try:
+        text = (code_dir / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return False
+    return re.search(r"^\s*\[\s*build-system\s*\]", text, re.MULTILINE) is not None
 
 
-def _install(what: Sequence[str], base_dir: Path, name: str) -> None:
+def install_package(code_dir: Path, base_dir: Path, *, region: str = "") -> None:
+    """Install the package that lies in `code_dir`; arguments and errors as above."""
+    logger.info("installing the package in %s", code_dir)
+    try:
+        installer = find_installer(base_dir, code_dir, region=region)
+        _install(installer, [str(code_dir)], base_dir, lines=[])
+    except InstallerFailed as error:
+        raise RequirementsFailed(_reason("InstallModuleError", error)) from None
+
+
+def _install(
+    installer: Installer, what: Sequence[str], base_dir: Path, *, lines: Sequence[str]
+) -> None:
+    """Find out what is missing, then install that and nothing else.
+
+    Args:
+        installer: what installs.
+        what: its arguments.
+        base_dir: root of the tree.
+        lines: of the requirements file.
+    """
     target = base_dir / DEPENDENCIES
     target.mkdir(parents=True, exist_ok=True)
     constraints = base_dir / f"{DEPENDENCIES}.constraints.txt"
+    plan = base_dir / f"{DEPENDENCIES}.plan.txt"
     constraints.write_text(_installed_versions(), encoding="utf-8")
-    command = [
-        *_installer(base_dir),
-        "--target",
-        str(target),
-        "--constraint",
-        str(constraints),
-        *what,
-    ]
-    logger.info("installing %s", name)
-    finished = subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        env={**os.environ, **_index},
-    )
-    said = _CREDENTIALS.sub("***@", finished.stdout)
-    for line in said.splitlines():
-        logger.info("%s", line)
-    if finished.returncode != 0:
-        raise RequirementsFailed(f"cannot install {name}:\n{said.strip()[-_TAIL:]}")
+    missing = installer.missing(["--constraint", str(constraints), *what], plan)
+    if not missing:
+        logger.info("all of it is installed already")
+        return
+    if any("--hash=" in line for line in lines):
+        # Every package is named there, with the hashes that its files must have.
+        final = ["--require-hashes", *what]
+    else:
+        options = [line for line in lines if _OPTION.match(line)]
+        plan.write_text("\n".join([*options, *missing, ""]), encoding="utf-8")
+        final = ["--requirement", str(plan)]
+    installer.run(["--no-deps", "--target", str(target), *final])
+
+
+def _lines(file: Path, within: frozenset[Path] = frozenset()) -> Iterator[str]:
+    """The lines of a requirements file and of those that it includes, without comments."""
+    within |= {file.resolve()}
+    text = file.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
+    for line in text.splitlines():
+        bare = re.sub(r"(^|\s)#.*", "", line).strip()
+        nested = _NESTED.match(bare)
+        included = file.parent / nested["name"] if nested else None
+        if included is not None and included.is_file():
+            if included.resolve() not in within:
+                yield from _lines(included, within)
+        elif bare:
+            yield bare
 
 
 def _installed_versions() -> str:
@@ -96,34 +131,9 @@ def _installed_versions() -> str:
     return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()) if name)
 
 
-def _installer(base_dir: Path) -> list[str]:
-    """``uv`` where it can be found, which is much faster; ``pip`` otherwise."""
-    uv = _find_uv()
-    if uv is not None:
-        options = ["--no-index"] if "UV_NO_INDEX" in _index else []
-        return [uv, "pip", "install", "--python", sys.executable, *options]
-    pip = ["-m", "pip"] if importlib.util.find_spec("pip") else [_bootstrapped_pip(base_dir)]
-    return [sys.executable, *pip, "install", "--disable-pip-version-check"]
-
-
-def _bootstrapped_pip(base_dir: Path) -> str:
-    """The pip that comes with Python, unpacked below `base_dir`; for environments without one."""
-    root = base_dir / "installer"
-    command = [sys.executable, "-m", "ensurepip", "--root", str(root)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    if finished.returncode != 0:
-        raise RequirementsFailed(
-            "requirements.txt cannot be installed: the container has neither uv nor pip; install "
-            f"one of them in the image. {finished.stderr.strip()[-_TAIL:]}"
-        )
-    packages = Path(sysconfig.get_path("purelib"))
-    return str(root / packages.relative_to(packages.anchor) / "pip")
-
-
-def _find_uv() -> str | None:
-    # uv names itself in UV to the processes that it starts; others may do the same.
-    named = os.environ.get("UV")
-    if named and os.access(named, os.X_OK):
-        return named
-    beside = os.path.join(sysconfig.get_path("scripts"), "uv")
-    return beside if os.access(beside, os.X_OK) else shutil.which("uv")
+def _reason(kind: str, error: InstallerFailed) -> str:
+    """What a failed installation says to the platform, in the public toolkit's form."""
+    return (
+        f'{kind}:\nExitCode {error.exit_code}\nErrorMessage "{error}"\n'
+        f'Command "{shlex.join(error.command)}"'
+    )

@@ -15,9 +15,9 @@ from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.errors import ScriptFailed
 from sm_core.container.failure import output_reason
 from sm_core.container.process import StopRequested, exit_code_of, started_child
-from sm_core.container.requirements import install_package
+from sm_core.container.requirements import install_package, is_package
 from sm_core.container.variables import user_arguments
-from sm_core.errors import SourceError
+from sm_core.errors import ConfigurationError, SourceError
 from sm_core.scripts import only_defined, parse_script
 
 __all__ = ["run_script"]
@@ -33,8 +33,8 @@ _DRAIN = 5.0
 def run_script(environment: TrainingEnvironment) -> None:
     """Run the job's entry point and wait for it.
 
-    A name in ``.sh`` is a command; where a ``setup.py`` lies, the entry point is a module of that
-    package; a name in ``.py`` is a program; anything else is a command.
+    A name in ``.sh`` is a command; in a package, the entry point is one of its modules; a name in
+    ``.py`` is a program; anything else is a command.
 
     Raises:
         SourceError: there is no entry point, or it is not valid Python 3.
@@ -74,14 +74,18 @@ def _command(environment: TrainingEnvironment) -> list[str]:
             "installed plugin trains without one"
         )
     path = environment.code_dir / program
-    if not path.is_file():
-        raise SourceError(f"there is no entry point {program!r} in {environment.code_dir}")
-    arguments = user_arguments(environment.user_hyperparameters)
-    if path.suffix == ".py" and (environment.code_dir / "setup.py").is_file():
-        install_package(environment.code_dir, environment.base_dir)
+    arguments = _checked_arguments(environment)
+    if path.suffix != ".sh" and is_package(environment.code_dir):
+        install_package(environment.code_dir, environment.base_dir, region=environment.region)
         use_code(environment.code_dir, environment.base_dir)
         module = program.removesuffix(".py").replace("/", ".")
         return [sys.executable, "-m", module, *arguments]
+    if program.startswith(("-", "/")) or ".." in path.parts or not path.is_file():
+        present = ", ".join(sorted(entry.name for entry in environment.code_dir.glob("*")))
+        raise SourceError(
+            f"there is no entry point {program!r} in {environment.code_dir}; it holds: "
+            f"{present or 'nothing'}"
+        )
     if path.suffix == ".py":
         functions = only_defined(parse_script(path))
         if functions:
@@ -94,6 +98,26 @@ def _command(environment: TrainingEnvironment) -> list[str]:
         return [sys.executable, program, *arguments]
     path.chmod(path.stat().st_mode | 0o111)
     return ["/bin/sh", "-c", shlex.join([f"./{program}", *arguments])]
+
+
+def _checked_arguments(environment: TrainingEnvironment) -> list[str]:
+    """The script's arguments.
+
+    Raises:
+        ConfigurationError: a hyperparameter holds a character that no argument can.
+    """
+    arguments = user_arguments(environment.user_hyperparameters)
+    for argument in arguments:
+        try:
+            passable = b"\0" not in os.fsencode(argument)
+        except UnicodeEncodeError:
+            passable = False
+        if not passable:
+            raise ConfigurationError(
+                f"hyperparameter {argument!r} holds a character that no program can be passed; "
+                "SM_HPS is not limited so: use function mode, or another encoding"
+            )
+    return arguments
 
 
 class _Tail:

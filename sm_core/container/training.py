@@ -67,7 +67,7 @@ def _prepare(environment: TrainingEnvironment) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     os.environ.update(script_variables(environment))
     fetch_code(environment.submit_directory, environment.code_dir, region=environment.region)
-    install_requirements(environment.code_dir, environment.base_dir)
+    install_requirements(environment.code_dir, environment.base_dir, region=environment.region)
     use_code(environment.code_dir, environment.base_dir)
 
 

@@ -142,9 +142,11 @@ def test_a_failed_job_gives_reason_exit_code_and_last_lines(
         ("AlgorithmError: ExitCode: 2\nmore", 2),
         ("AlgorithmError: uncaught exception during training:\nExitCode 1\nE: ExitCode 77", 1),
         # What the user's code wrote is not the service's word.
+        ("AlgorithmError: my own reason, exit code: 7", 7),
+        ("AlgorithmError: X:\nExitCode 1\nthe child: ExitCode 77, exit code: 1", 1),
         ("AlgorithmError: the child ended with exit code 77", None),
         ("AlgorithmError: my own reason\nexit code 77, ExitCode 77", None),
-        ("AlgorithmError: tool failed, exit code: 77", None),
+        ("ClientError: tool failed, exit code: 77", None),
         ("ClientError: Data download failed:404", None),
         ("", None),
     ],

@@ -8,14 +8,17 @@ import json
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sm_core.container.requirements import is_package
 from sm_core.testing.containers import Container
 
 pytestmark = pytest.mark.integ
 
+TRAIN = {"sagemaker_program": "train.py"}
 SCRIPT = """
 import os, subprocess, sys, tiny_dependency
 child = subprocess.check_output(
@@ -31,22 +34,31 @@ def wheels(tmp_path: Path) -> Path:
     """A folder with the wheel of tiny-dependency 1.0."""
     folder = tmp_path / "wheels"
     folder.mkdir()
+    write_wheel(folder, "tiny_dependency")
+    return folder
+
+
+def write_wheel(folder: Path, name: str, *, requires: str = "") -> Path:
+    """A wheel of version 1.0 with one empty module, that may require another distribution."""
+    information = f"{name}-1.0.dist-info"
+    needs = f"Requires-Dist: {requires}\n" if requires else ""
     files = {
-        "tiny_dependency.py": "",
-        "tiny_dependency-1.0.dist-info/METADATA": (
-            "Metadata-Version: 2.1\nName: tiny-dependency\nVersion: 1.0\n"
+        f"{name}.py": "",
+        f"{information}/METADATA": (
+            f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 1.0\n{needs}"
         ),
-        "tiny_dependency-1.0.dist-info/WHEEL": (
+        f"{information}/WHEEL": (
             "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         ),
     }
-    record = "tiny_dependency-1.0.dist-info/RECORD"
-    lines = [f"{name},sha256={_hash(text)},{len(text)}" for name, text in files.items()]
+    record = f"{information}/RECORD"
+    lines = [f"{path},sha256={_hash(text)},{len(text)}" for path, text in files.items()]
     files[record] = "\n".join([*lines, f"{record},,", ""])
-    with zipfile.ZipFile(folder / "tiny_dependency-1.0-py3-none-any.whl", "w") as wheel:
-        for name, text in files.items():
-            wheel.writestr(name, text)
-    return folder
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for member, text in files.items():
+            wheel.writestr(member, text)
+    return path
 
 
 def _hash(text: str) -> str:
@@ -67,9 +79,7 @@ def index(wheels: Path) -> dict[str, str]:
 def test_they_are_installed_before_training(tmp_path: Path, wheels: Path) -> None:
     container = Container(tmp_path)
     container.write_code({"requirements.txt": "tiny-dependency\n", "train.py": SCRIPT})
-    ended = container.train(
-        hyperparameters={"sagemaker_program": "train.py"}, variables=index(wheels)
-    )
+    ended = container.train(hyperparameters=TRAIN, variables=index(wheels))
     assert ended.exit_code == 0, ended.log
     assert f"found {container.base}/dependencies/tiny_dependency.py" in ended.log
 
@@ -79,7 +89,7 @@ def test_pip_does_where_there_is_no_uv(tmp_path: Path, wheels: Path) -> None:
     container = Container(tmp_path, python=str(python))
     container.write_code({"requirements.txt": "tiny-dependency\n", "train.py": SCRIPT})
     variables = {**index(wheels), "PATH": str(python.parent)}
-    ended = container.train(hyperparameters={"sagemaker_program": "train.py"}, variables=variables)
+    ended = container.train(hyperparameters=TRAIN, variables=variables)
     assert ended.exit_code == 0, ended.log
     assert "Successfully installed tiny-dependency-1.0" in ended.log
 
@@ -93,6 +103,142 @@ def environment_without_uv(folder: Path) -> Path:
         f"import site; site.addsitedir({packages!r})\n", encoding="utf-8"
     )
     return folder / "bin" / "python"
+
+
+def with_pip(tmp_path: Path, wheels: Path) -> tuple[Container, dict[str, str]]:
+    """A container that has no uv, and its variables."""
+    python = environment_without_uv(tmp_path / "environment")
+    variables = {**index(wheels), "PATH": str(python.parent)}
+    return Container(tmp_path, python=str(python)), variables
+
+
+def with_uv(tmp_path: Path, wheels: Path) -> tuple[Container, dict[str, str]]:
+    """A container that has uv, and its variables."""
+    return Container(tmp_path), index(wheels)
+
+
+INSTALLERS = pytest.mark.parametrize("made", [with_uv, with_pip])
+Made = Callable[[Path, Path], tuple[Container, dict[str, str]]]
+
+
+@INSTALLERS
+def test_what_is_there_is_not_installed_again(made: Made, tmp_path: Path, wheels: Path) -> None:
+    # No index has sm-core, as none has an image's own build of a framework.
+    write_wheel(wheels, "tiny_plugin", requires="sm-core")
+    container, variables = made(tmp_path, wheels)
+    script = "import sm_core, tiny_plugin; print('found', tiny_plugin.__file__)"
+    container.write_code({"requirements.txt": "tiny-plugin\nattrs\n", "train.py": script})
+    ended = container.train(hyperparameters=TRAIN, variables=variables)
+    assert ended.exit_code == 0, ended.log
+    assert f"found {container.base}/dependencies/tiny_plugin.py" in ended.log
+    found = {path.name for path in (container.base / "dependencies").iterdir()}
+    assert found - {".lock", "__pycache__"} == {"tiny_plugin.py", "tiny_plugin-1.0.dist-info"}
+
+
+@INSTALLERS
+def test_nothing_is_missing(made: Made, tmp_path: Path, wheels: Path) -> None:
+    container, variables = made(tmp_path, wheels)
+    container.write_code({"requirements.txt": "attrs\n# nothing else\n", "train.py": ""})
+    ended = container.train(hyperparameters=TRAIN, variables=variables)
+    assert ended.exit_code == 0, ended.log
+    assert "all of it is installed already" in ended.log
+
+
+@INSTALLERS
+def test_a_file_may_say_where_packages_come_from(made: Made, tmp_path: Path, wheels: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    container, variables = made(tmp_path, empty)
+    container.write_code(
+        {
+            "requirements.txt": "-r more/own.txt  # and all of that\n",
+            "more/own.txt": f"--find-links {wheels}\ntiny-dependency == 1.0\n",
+            "train.py": SCRIPT,
+        }
+    )
+    ended = container.train(hyperparameters=TRAIN, variables=variables)
+    assert ended.exit_code == 0, ended.log
+
+
+@INSTALLERS
+@pytest.mark.parametrize("right", [True, False])
+def test_hashes_are_checked(made: Made, right: bool, tmp_path: Path, wheels: Path) -> None:
+    content = (wheels / "tiny_dependency-1.0-py3-none-any.whl").read_bytes()
+    digest = hashlib.sha256(content if right else b"").hexdigest()
+    container, variables = made(tmp_path, wheels)
+    requirements = f"tiny-dependency==1.0 --hash=sha256:{digest}\n"
+    container.write_code({"requirements.txt": requirements, "train.py": SCRIPT})
+    ended = container.train(hyperparameters=TRAIN, variables=variables)
+    assert (ended.exit_code == 0) is right, ended.log
+
+
+@INSTALLERS
+def test_a_file_of_the_code_may_be_installed(made: Made, tmp_path: Path, wheels: Path) -> None:
+    container, variables = made(tmp_path, tmp_path)
+    container.write_code({"requirements.txt": "./tiny_dependency-1.0-py3-none-any.whl\n"})
+    container.write_code({"train.py": SCRIPT})
+    write_wheel(container.base / "code", "tiny_dependency")
+    ended = container.train(hyperparameters=TRAIN, variables=variables)
+    assert ended.exit_code == 0, ended.log
+
+
+BACKEND = """
+import zipfile
+METADATA = "Metadata-Version: 2.1\\nName: my-digits\\nVersion: 1.0\\n"
+METADATA += "Requires-Dist: tiny-dependency\\n"
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    name = "my_digits-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel_directory + "/" + name, "w") as wheel:
+        wheel.writestr("my_digits/__init__.py", "")
+        wheel.writestr("my_digits/run.py", open("my_digits/run.py").read())
+        wheel.writestr("my_digits-1.0.dist-info/METADATA", METADATA)
+        wheel.writestr("my_digits-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
+        wheel.writestr("my_digits-1.0.dist-info/RECORD", "")
+    return name
+"""
+PROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+
+
+@INSTALLERS
+@pytest.mark.parametrize("program", ["my_digits/run.py", "my_digits.run"])
+def test_a_package_is_installed_and_run_as_a_module(
+    made: Made, program: str, tmp_path: Path, wheels: Path
+) -> None:
+    container, variables = made(tmp_path, wheels)
+    script = "import sys, tiny_dependency; print(__name__, __spec__.name, sys.argv[1:])"
+    container.write_code(
+        {"backend.py": BACKEND, "my_digits/run.py": script, "pyproject.toml": PROJECT}
+    )
+    ended = container.train(
+        hyperparameters={"sagemaker_program": program, "epochs": 3}, variables=variables
+    )
+    assert ended.exit_code == 0, ended.log
+    assert "__main__ my_digits.run ['--epochs', '3']" in ended.log
+
+
+def test_a_package_that_cannot_be_built(tmp_path: Path, wheels: Path) -> None:
+    container, variables = with_uv(tmp_path, wheels)
+    container.write_code({"backend.py": "raise OSError('no')", "pyproject.toml": PROJECT})
+    container.write_code({"train.py": ""})
+    ended = container.train(hyperparameters=TRAIN, variables=variables)
+    assert ended.exit_code == 1
+    assert ended.failure is not None
+    assert ended.failure.startswith("InstallModuleError:\nExitCode 1\nErrorMessage ")
+
+
+@pytest.mark.parametrize(
+    ("files", "package"),
+    [
+        ({"setup.py": ""}, True),
+        ({"pyproject.toml": PROJECT}, True),
+        ({"pyproject.toml": "[tool.ruff]\nline-length = 100\n"}, False),
+        ({"setup.cfg": ""}, False),
+    ],
+)
+def test_what_makes_a_package(files: dict[str, str], package: bool, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert is_package(tmp_path) is package
 
 
 def test_they_are_installed_before_serving(tmp_path: Path, wheels: Path) -> None:
@@ -117,12 +263,10 @@ def test_the_installer_s_own_error_is_the_reason(
 ) -> None:
     container = Container(tmp_path)
     container.write_code({"requirements.txt": requirements, "train.py": "print('not reached')"})
-    ended = container.train(
-        hyperparameters={"sagemaker_program": "train.py"}, variables=index(wheels)
-    )
+    ended = container.train(hyperparameters=TRAIN, variables=index(wheels))
     assert ended.exit_code == 1
     assert ended.failure is not None
-    assert ended.failure.startswith("cannot install requirements.txt:\n")
+    assert ended.failure.startswith("InstallRequirementsError:\nExitCode 1\nErrorMessage ")
     assert reason in ended.failure
     assert "not reached" not in ended.log
 
@@ -151,9 +295,7 @@ def withheld(wheels: Path) -> dict[str, str]:
 def test_a_script_does_not_see_the_index_s_password(tmp_path: Path, wheels: Path) -> None:
     container = Container(tmp_path)
     container.write_code({"requirements.txt": "tiny-dependency\n", "train.py": LOOKING})
-    ended = container.train(
-        hyperparameters={"sagemaker_program": "train.py"}, variables=withheld(wheels)
-    )
+    ended = container.train(hyperparameters=TRAIN, variables=withheld(wheels))
     assert ended.exit_code == 0, ended.log
     assert "hush" not in ended.log
 
@@ -174,7 +316,7 @@ def test_a_failing_installer_does_not_show_it(tmp_path: Path) -> None:
     container = Container(tmp_path)
     container.write_code({"requirements.txt": "tiny-dependency\n", "train.py": ""})
     ended = container.train(
-        hyperparameters={"sagemaker_program": "train.py"},
+        hyperparameters=TRAIN,
         variables={"SMCORE_PACKAGE_INDEX": json.dumps({**SECRETS, "UV_HTTP_RETRIES": "0"})},
     )
     assert ended.failure is not None

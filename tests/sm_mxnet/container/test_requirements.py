@@ -48,5 +48,5 @@ def test_what_the_framework_needs_stays(wanted: str, tmp_path: Path, mxnet_pytho
         return
     assert ended.exit_code == 1
     assert ended.failure is not None
-    assert ended.failure.startswith("cannot install requirements.txt:\n")
+    assert ended.failure.startswith("InstallRequirementsError:\nExitCode 1\nErrorMessage ")
     assert "numpy==1.23.5" in ended.failure

@@ -40,6 +40,9 @@ _HAS_GPUS = re.compile(r"ml\.[pg]\d")
 
 T = TypeVar("T")
 
+#: How a reason begins that is the container's own.
+_BLAMED = "AlgorithmError: "
+
 
 class _Stopped(Exception):
     """A stop was asked for before training began."""
@@ -256,12 +259,15 @@ class TrainingRun:
             return Outcome.out_of_time()
         codes = {host: finished.codes.get(host, 0) for host in self.job.hosts}
         for host in self.job.hosts:
-            text = _tree(self._folder, host).failure(FAILURE_REASON_LIMIT)
-            if text and codes[host]:
-                return Outcome.failed(f"AlgorithmError: {text}")
+            code = codes[host]
+            # The service gives the exit code behind what the container says.
+            end = f", exit code: {code if code >= 0 else 128 - code}"
+            room = FAILURE_REASON_LIMIT - len(_BLAMED) - len(end)
+            if code and (text := _tree(self._folder, host).failure(room)):
+                return Outcome.failed(f"{_BLAMED}{text}{end}")
         # A host that is ended for another one's failure has a signal, below 0, for its code.
         code = max(codes.values()) or min(codes.values())
-        return Outcome.failed(f"AlgorithmError: ExitCode {processes.exit_text(code)}")
+        return Outcome.failed(f"{_BLAMED}ExitCode {processes.exit_text(code)}")
 
     async def _upload(self) -> None:
         where = output_location(self.job.request["OutputDataConfig"]["S3OutputPath"], self.job.name)

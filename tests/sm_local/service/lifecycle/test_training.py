@@ -159,6 +159,7 @@ def test_a_job_that_says_why(shared: Any) -> None:
     shared.train("says-why", "failure")
     reason = shared.ended("says-why")["FailureReason"]
     assert reason.startswith("AlgorithmError: ValueError: boom\nxxx")
+    assert reason.endswith("xxx, exit code: 1")
     assert len(reason) == 1024
 
 
