@@ -23,6 +23,7 @@ _LOCATIONS = {
     "container_def": ("sm_core.model", "container_def"),
     "csv_deserializer": ("sm_core.formats", "csv_deserializer"),
     "csv_serializer": ("sm_core.formats", "csv_serializer"),
+    "get_execution_role": ("sm_core.session", "get_execution_role"),
     "json_deserializer": ("sm_core.formats", "json_deserializer"),
     "json_serializer": ("sm_core.formats", "json_serializer"),
     "jsonlines_deserializer": ("sm_core.formats", "jsonlines_deserializer"),
@@ -81,6 +82,7 @@ __all__ = [
     "container_def",
     "csv_deserializer",
     "csv_serializer",
+    "get_execution_role",
     "json_deserializer",
     "json_serializer",
     "jsonlines_deserializer",
@@ -137,7 +139,7 @@ if TYPE_CHECKING:
     from sm_core.model import Model, container_def, production_variant
     from sm_core.predictor import Predictor
     from sm_core.predictor import Predictor as RealTimePredictor
-    from sm_core.session import Session
+    from sm_core.session import Session, get_execution_role
 
 if not TYPE_CHECKING:
 

@@ -1,18 +1,27 @@
-"""``Backend``: where a Session's requests go, AWS or a service that a plugin brings."""
+"""``Backend``: where a Session's requests go, AWS or a service of a plugin; finding one by name."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 import attrs
 
-from sm_core.errors import ConfigurationError
+from sm_core.errors import ConfigurationError, PluginError, UnknownBackendError
 
 if TYPE_CHECKING:
     import boto3
 
-__all__ = ["Backend", "Polling"]
+    from sm_core.plugins import PluginManager
+
+__all__ = ["Backend", "Polling", "backend_of", "find_backend"]
+
+#: Back ends of this project's own plugins, the distributions that bring them and their instance
+#: types, so that a missing one can be named with the command that installs it.
+_KNOWN_DISTRIBUTIONS = {"local": "sm-local"}
+_KNOWN_INSTANCE_TYPES = {"local": "local", "local_gpu": "local"}
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +37,12 @@ class Polling:
     first: float
     factor: float
     ceiling: float
+
+    def every(self, seconds: float | None) -> Polling:
+        """This, or a question every so many `seconds`."""
+        if seconds is None:
+            return self
+        return Polling(first=seconds, factor=1, ceiling=seconds)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,3 +77,61 @@ class Backend:
         if reason is not None:
             raise ConfigurationError(f"instance type {instance_type!r} cannot be used: {reason}")
         return self.instance_types.get(instance_type, instance_type)
+
+
+def find_backend(name: str) -> Backend:
+    """The back end called `name`.
+
+    Raises:
+        UnknownBackendError: no installed plugin brings it; names the command that would.
+        PluginError: several plugins bring it.
+    """
+    backends = _backends()
+    if name not in backends:
+        raise UnknownBackendError(_unknown_backend(name))
+    (backend, *others) = backends[name].values()
+    if others:
+        raise PluginError(
+            f"several plugins bring the back end {name!r}: {', '.join(backends[name])}; "
+            "uninstall all but one of them"
+        )
+    return backend
+
+
+def backend_of(instance_type: str) -> str | None:
+    """The back end that alone knows `instance_type`, if there is one."""
+    for name, brought in _backends().items():
+        if any(instance_type in backend.instance_types for backend in brought.values()):
+            return name
+    return _KNOWN_INSTANCE_TYPES.get(instance_type)
+
+
+def _backends() -> dict[str, dict[str, Backend]]:
+    from sm_core.plugins import client_plugins
+
+    return _collected(client_plugins())
+
+
+@cache
+def _collected(plugins: PluginManager) -> dict[str, dict[str, Backend]]:
+    """Back ends by name, and of each name by the plugin that brings it."""
+    backends: dict[str, dict[str, Backend]] = {}
+    for plugin, backend in plugins.collect("sm_backends", Backend):
+        backends.setdefault(backend.name, {})[plugin] = backend
+    return backends
+
+
+def _unknown_backend(name: str) -> str:
+    from sm_core.plugins import client_plugins
+
+    text = f"no installed plugin brings the back end {name!r}"
+    distribution = _KNOWN_DISTRIBUTIONS.get(name)
+    broken = [load for load in client_plugins().broken() if load.distribution == distribution]
+    if broken:
+        return f"{text}: {broken[0].describe()}"
+    if distribution is not None:
+        return f"{text}; install it with: pip install {distribution}"
+    names = sorted(_backends())
+    near = difflib.get_close_matches(name, [*names, *_KNOWN_DISTRIBUTIONS], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"{text}{hint} There are: {', '.join(names)}"

@@ -19,7 +19,7 @@ from sm_core.invocations import RUNTIME_CONFIG, sent_once
 from sm_core.requests import shape_request
 from sm_core.text import printable, shortened
 
-__all__ = ["Clients", "is_passing", "translated_errors"]
+__all__ = ["Clients", "is_passing", "may_have_arrived", "translated_errors"]
 
 #: What only a change of the AWS configuration helps against.
 _UNCONFIGURED = (
@@ -171,6 +171,17 @@ def is_passing(error: RequestError) -> bool:
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.code in _THROTTLED or status >= 500
     return isinstance(cause, (aws.ConnectionError, aws.HTTPClientError))
+
+
+def may_have_arrived(error: RequestError) -> bool:
+    """Whether a call that failed may nevertheless have done what it should."""
+    cause = error.__cause__
+    if not isinstance(cause, aws.ClientError):
+        return not isinstance(cause, aws.ConnectionError)
+    response: Mapping[str, Any] = cause.response
+    metadata = response.get("ResponseMetadata", {})
+    # What refuses a second attempt may be what the first one did.
+    return bool(metadata.get("HTTPStatusCode", 0) >= 500 or metadata.get("RetryAttempts", 0))
 
 
 def _refusal(error: aws.ClientError, subject: str) -> RequestError:

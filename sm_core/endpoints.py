@@ -1,30 +1,20 @@
-"""Endpoints: brought up all or nothing, waited for, deleted with all that belongs to them."""
+"""Endpoints: described, waited for, deleted with all that belongs to them."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sm_core.clients import translated_errors
+from sm_core.connection import Connection
 from sm_core.errors import EndpointFailed, RequestError
 from sm_core.jobs import TAIL
 from sm_core.logs import ENDPOINT_GROUP, LogTail, WaitView
-from sm_core.requests import (
-    EndpointConfigRequest,
-    EndpointRequest,
-    ModelRequest,
-    framework_of_calls,
-    to_aws,
-)
-from sm_core.waiting import intervals, patiently
+from sm_core.waiting import intervals, jittered, patiently
 
-if TYPE_CHECKING:
-    from sm_core.session import Session
-
-__all__ = ["Endpoint", "deploy"]
+__all__ = ["Endpoint", "if_there"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +25,7 @@ MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 class Endpoint:
     """An endpoint by its name."""
 
-    def __init__(self, name: str, session: Session) -> None:
+    def __init__(self, name: str, session: Connection) -> None:
         """
         Args:
             name: the endpoint's.
@@ -52,8 +42,11 @@ class Endpoint:
             )
         return answer
 
-    def wait(self) -> Mapping[str, Any]:
+    def wait(self, *, poll: float | None = None) -> Mapping[str, Any]:
         """Block until the endpoint is in service.
+
+        Args:
+            poll: seconds between questions; None for the back end's own, ever longer.
 
         Returns:
             the final description.
@@ -62,7 +55,7 @@ class Endpoint:
             EndpointFailed: it ended in any other status.
         """
         with WaitView(f"endpoint {self.name}") as view:
-            description = self._settled(view)
+            description = self._settled(view, poll)
         status = description["EndpointStatus"]
         if status != "InService":
             raise EndpointFailed(
@@ -72,9 +65,9 @@ class Endpoint:
             )
         return description
 
-    def _settled(self, view: WaitView) -> Mapping[str, Any]:
+    def _settled(self, view: WaitView, poll: float | None = None) -> Mapping[str, Any]:
         """The description, once nothing is under way; shows statuses meanwhile."""
-        polling = self._session.backend.polling
+        polling = self._session.backend.polling.every(poll)
         status = ""
         for pause in intervals(polling):
             description = patiently(self.describe, polling=polling, say=view.step)
@@ -83,7 +76,7 @@ class Endpoint:
                 view.step(f"Endpoint {self.name}: {status}")
             if status not in MOVING:
                 return description
-            time.sleep(pause)
+            time.sleep(jittered(pause))
         raise AssertionError("intervals never end")
 
     def delete(self) -> None:
@@ -97,10 +90,10 @@ class Endpoint:
             RequestError: the first refusal.
         """
         client = self._session.sagemaker_client
-        endpoint = _if_there(client.describe_endpoint, EndpointName=self.name) or {}
+        endpoint = if_there(client.describe_endpoint, EndpointName=self.name) or {}
         # Of an endpoint that is gone its configuration may be left, which has the same name.
         config_name = endpoint.get("EndpointConfigName", self.name)
-        config = _if_there(client.describe_endpoint_config, EndpointConfigName=config_name) or {}
+        config = if_there(client.describe_endpoint_config, EndpointConfigName=config_name) or {}
         variants = config.get("ProductionVariants", ())
         models = dict.fromkeys(v["ModelName"] for v in variants if "ModelName" in v)
         self.delete_alone()
@@ -110,7 +103,7 @@ class Endpoint:
             *((client.delete_model, {"ModelName": model}) for model in models),
         ):
             try:
-                _if_there(delete, **names)
+                if_there(delete, **names)
             except RequestError as error:
                 refused = refused or error
         if refused is not None:
@@ -126,12 +119,12 @@ class Endpoint:
         """
         delete = self._session.sagemaker_client.delete_endpoint
         try:
-            _if_there(delete, EndpointName=self.name)
+            if_there(delete, EndpointName=self.name)
         except RequestError as error:
             if not _is_in_progress(error):
                 raise
             if self._until_deletable():
-                _if_there(delete, EndpointName=self.name)
+                if_there(delete, EndpointName=self.name)
 
     def _until_deletable(self) -> bool:
         """Wait until nothing is under way; False if the endpoint goes, or is gone, by itself."""
@@ -153,13 +146,13 @@ class Endpoint:
                 )
                 raise
 
-    def delete_new(self) -> None:
-        """Delete the endpoint alone if it is just being created."""
-        description = _if_there(
+    def describe_new(self) -> Mapping[str, Any] | None:
+        """The description while the endpoint is just being created, else None."""
+        description = if_there(
             self._session.sagemaker_client.describe_endpoint, EndpointName=self.name
         )
-        if description is not None and description["EndpointStatus"] == "Creating":
-            self.delete_alone()
+        creating = description is not None and description["EndpointStatus"] == "Creating"
+        return description if creating else None
 
     def _log_tail(self) -> list[str]:
         log = LogTail(self._session.client("logs"), f"{ENDPOINT_GROUP}{self.name}")
@@ -171,70 +164,6 @@ class Endpoint:
             return []
 
 
-def deploy(
-    session: Session,
-    *,
-    model: ModelRequest,
-    config: EndpointConfigRequest,
-    framework: str | None,
-    wait: bool = True,
-) -> Endpoint:
-    """Create model, endpoint configuration and endpoint; on any failure delete what was created.
-
-    Args:
-        session: where.
-        model: the model to create.
-        config: the configuration; the endpoint takes its name.
-        framework: for the request hooks.
-        wait: block until the endpoint is in service.
-
-    Raises:
-        EndpointFailed: the endpoint did not come into service.
-        RequestError: a call was refused.
-    """
-    client = session.sagemaker_client
-    name = config.endpoint_config_name
-    endpoint = Endpoint(name, session)
-    request = EndpointRequest(endpoint_name=name, endpoint_config_name=name, tags=config.tags)
-    undo: list[tuple[str, Callable[[], Any]]] = []
-    try:
-        with framework_of_calls(framework), translated_errors():
-            client.create_model(**to_aws(model))
-            delete_model = partial(_if_there, client.delete_model, ModelName=model.model_name)
-            undo.append((f"Model {model.model_name}", delete_model))
-            client.create_endpoint_config(**to_aws(config))
-            delete = partial(_if_there, client.delete_endpoint_config, EndpointConfigName=name)
-            undo.append((f"EndpointConfig {name}", delete))
-            # An interrupted call may have reached the service.
-            undo.append((f"Endpoint {name}", endpoint.delete_new))
-            try:
-                client.create_endpoint(**to_aws(request))
-            except Exception:
-                undo.pop()
-                raise
-            undo[-1] = (f"Endpoint {name}", endpoint.delete_alone)
-        if wait:
-            endpoint.wait()
-    except BaseException:
-        _take_back(undo, endpoint)
-        raise
-    return endpoint
-
-
-def _take_back(undo: Sequence[tuple[str, Callable[[], Any]]], endpoint: Endpoint) -> None:
-    """Delete what a failed deployment created; say so where that fails, and keep its error."""
-    for what, delete in reversed(undo):
-        try:
-            delete()
-            logger.info("deployment failed: deleted %s", what)
-        except Exception as error:  # noqa: BLE001 - the deployment's own error is the one to raise
-            logger.warning("deployment failed, and %s could not be deleted: %s", what, error)
-            if what == f"Endpoint {endpoint.name}":
-                # With its configuration and model it can still be deleted as a whole.
-                logger.warning("it may cost money; later: Predictor(%r).delete()", endpoint.name)
-                return
-
-
 def _is_in_progress(error: RequestError) -> bool:
     return error.code == "ValidationException" and "in-progress" in str(error)
 
@@ -244,7 +173,7 @@ def _is_gone(error: RequestError) -> bool:
     return error.code in codes and "ould not find" in str(error)
 
 
-def _if_there(call: Callable[..., Any], **names: str) -> Mapping[str, Any] | None:
+def if_there(call: Callable[..., Any], **names: str) -> Mapping[str, Any] | None:
     """The answer of `call`, or None if what it names is gone."""
     try:
         with translated_errors():

@@ -7,24 +7,25 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sm_core.backends import Polling
 from sm_core.clients import is_passing, translated_errors
+from sm_core.connection import Connection
 from sm_core.errors import RequestError, TrainingJobFailed
 from sm_core.logs import TRAINING_GROUP, LogLine, LogTail, WaitView
 from sm_core.notices import warn_user
 from sm_core.requests import TrainingJobRequest, to_aws
-from sm_core.waiting import intervals, patiently
-
-if TYPE_CHECKING:
-    from sm_core.session import Session
+from sm_core.waiting import intervals, jittered, patiently
 
 __all__ = ["TrainingJob"]
 
 #: Statuses from which a job does not move on.
-TERMINAL = ("Completed", "Failed", "Stopped")
+TERMINAL = ("Completed", "Failed", "Stopped", "Deleting")
 #: Log lines that a failure carries.
 TAIL = 20
+#: How often late lines are looked for once a job has ended, as long as some still come.
+LATE = 3
 
 
 #: How a reason gives the container's exit code: the service at its end; else, where that was cut
@@ -36,7 +37,7 @@ _TOOLKITS_EXIT_CODE = re.compile(r"^(?:AlgorithmError: )?ExitCode:? (-?\d+)\b", 
 class TrainingJob:
     """A training job by its name."""
 
-    def __init__(self, name: str, session: Session) -> None:
+    def __init__(self, name: str, session: Connection) -> None:
         """
         Args:
             name: the job's.
@@ -46,7 +47,7 @@ class TrainingJob:
         self._session = session
 
     @classmethod
-    def start(cls, request: TrainingJobRequest, session: Session) -> TrainingJob:
+    def start(cls, request: TrainingJobRequest, session: Connection) -> TrainingJob:
         """Submit a training job; returns at once.
 
         Raises:
@@ -72,10 +73,14 @@ class TrainingJob:
         with translated_errors():
             self._session.sagemaker_client.stop_training_job(TrainingJobName=self.name)
 
-    def wait(self, *, logs: bool = True) -> Mapping[str, Any]:
+    def wait(self, *, logs: bool = True, poll: float | None = None) -> Mapping[str, Any]:
         """Block until the job ends; show its statuses and log lines meanwhile.
 
         A job that was stopped, by a user or by its time limit, gives a warning.
+
+        Args:
+            logs: show them; else nothing is shown.
+            poll: seconds between questions; None for the back end's own, ever longer.
 
         Returns:
             the final description.
@@ -83,25 +88,38 @@ class TrainingJob:
         Raises:
             TrainingJobFailed: the job ended as Failed.
         """
+        polling = self._session.backend.polling.every(poll)
         with WaitView(f"training job {self.name}", quiet=not logs) as view:
-            lines = _Lines(
-                LogTail(self._session.client("logs"), TRAINING_GROUP, f"{self.name}/"), view
-            )
+            lines = self._lines(view)
             try:
-                description = self._follow(view, lines, logs=logs)
+                description = self._follow(view, lines, polling, logs=logs)
             except KeyboardInterrupt:
-                view.notice(
-                    f"Training job {self.name} goes on without you. To wait for it again: "
-                    "estimator.latest_training_job.wait(); to stop it: "
-                    "estimator.latest_training_job.stop()"
-                )
+                view.notice(self._goes_on())
                 # The dozens of frames of what was under way would hide the notice.
                 raise KeyboardInterrupt from None
         self._judge(description, lines.tail())
         return description
 
-    def _follow(self, view: WaitView, lines: _Lines, *, logs: bool) -> Mapping[str, Any]:
-        polling = self._session.backend.polling
+    def show_logs(self) -> None:
+        """Show the log lines that there are by now, without waiting for more."""
+        with WaitView(f"training job {self.name}") as view:
+            self._lines(view).finish(logs=True)
+
+    def _lines(self, view: WaitView) -> _Lines:
+        log = LogTail(self._session.client("logs"), TRAINING_GROUP, f"{self.name}/")
+        return _Lines(log, view)
+
+    def _goes_on(self) -> str:
+        name = self.name
+        return (
+            f"Training job {name} goes on without you. To wait for it again: "
+            f"sm_core.Estimator.attach({name!r}, session); to stop it: "
+            f"sm_core.Estimator.attach({name!r}, session, wait=False).latest_training_job.stop()"
+        )
+
+    def _follow(
+        self, view: WaitView, lines: _Lines, polling: Polling, *, logs: bool
+    ) -> Mapping[str, Any]:
         shown: tuple[int, str] = (0, "")
         pauses = intervals(polling)
         while True:
@@ -113,11 +131,13 @@ class TrainingJob:
                 break
             if fresh or shown != before:
                 pauses = intervals(polling)
-            time.sleep(next(pauses))
+            time.sleep(jittered(next(pauses)))
         if logs or description["TrainingJobStatus"] == "Failed":
             # CloudWatch may deliver the last lines after the job's last status.
-            time.sleep(polling.first)
-            lines.finish(logs=logs)
+            for _ in range(LATE):
+                time.sleep(polling.first)
+                if not lines.finish(logs=logs):
+                    break
         return description
 
     def _judge(self, description: Mapping[str, Any], tail: Sequence[str]) -> None:
@@ -158,13 +178,19 @@ class _Lines:
         """Show what is new, or some of it; True if anything is."""
         return self._take(self._log.pages())
 
-    def finish(self, *, logs: bool) -> None:
-        """Show what is left now that the job has ended; without `logs` only keep the last lines."""
+    def finish(self, *, logs: bool) -> bool:
+        """Show what is left now that the job has ended; without `logs` only keep the last lines.
+
+        Returns:
+            whether anything was.
+        """
         rest = self._log.rest(self._view.notice) if logs else self._last_page()
-        self._take(rest, final=True)
+        return self._take(rest, final=True)
 
     def _last_page(self) -> Iterator[list[LogLine]]:
-        yield self._log.last_lines(TAIL)
+        lines = self._log.last_lines(TAIL)
+        if lines:
+            yield lines
 
     def _take(self, pages: Iterable[list[LogLine]], *, final: bool = False) -> bool:
         """Show and keep lines; True if there are any.

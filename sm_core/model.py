@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sm_core.declarations import MODEL, ModelOptions, bind_model, model_options
-from sm_core.endpoints import deploy
+from sm_core.deployment import deploy
 from sm_core.errors import ConfigurationError
 from sm_core.frameworks import Framework, get_framework
 from sm_core.images import ImageRequest, resolve_image
@@ -224,7 +224,9 @@ class Model(Declared):
                 tags=model.tags,
             )
             preparation.carry_out("CreateModel", to_aws(model))
-        endpoint = deploy(session, model=model, config=config, framework=framework, wait=wait)
+        endpoint = deploy(
+            session, model=to_aws(model), config=to_aws(config), framework=framework, wait=wait
+        )
         return self._predictor(endpoint.name, session)
 
     def model_request(self, instance_type: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sm_core.backends import Polling
 from sm_core.clients import is_passing
 from sm_core.errors import RequestError
 
-__all__ = ["intervals", "patiently"]
+__all__ = ["intervals", "jittered", "patiently"]
 
 #: Seconds of nothing but passing faults after which the last one is raised.
 PATIENCE = 300.0
@@ -27,6 +27,11 @@ def intervals(polling: Polling) -> Iterator[float]:
         seconds = min(seconds * polling.factor, polling.ceiling)
 
 
+def jittered(seconds: float) -> float:
+    """`seconds`, give or take a half, so that many who wait do not ask all at once."""
+    return seconds * random.uniform(0.5, 1.5)
+
+
 def patiently(
     ask: Callable[[], _Answer], *, polling: Polling, say: Callable[[str], None]
 ) -> _Answer:
@@ -34,7 +39,7 @@ def patiently(
 
     Args:
         ask: the question; asking it twice must do no harm.
-        polling: how long to pause, give or take a half, so that many who wait spread out.
+        polling: how long to pause, give or take a half.
         say: tells the user, once, why nothing moves.
 
     Raises:
@@ -53,5 +58,5 @@ def patiently(
                 say(f"{error}; trying again for {PATIENCE / 60:.0f} minutes")
             elif now >= deadline:
                 raise
-        time.sleep(pause * random.uniform(0.5, 1.5))
+        time.sleep(jittered(pause))
     raise AssertionError("intervals never end")

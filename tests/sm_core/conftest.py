@@ -20,12 +20,14 @@ from botocore.model import OperationModel
 from moto import mock_aws
 
 from sm_core.backends import Backend, Polling
+from sm_core.deployment import deploy
+from sm_core.endpoints import Endpoint
 from sm_core.estimator import Estimator
 from sm_core.frameworks import Framework
 from sm_core.hyperparameters import Hyperparameters
 from sm_core.images import ImageRequest
 from sm_core.kinds import choice, integer, number, several
-from sm_core.model import Model
+from sm_core.model import Model, production_variant
 from sm_core.options import Option
 from sm_core.plugins import client_plugins, hookimpl
 from sm_core.predictor import Predictor
@@ -377,3 +379,22 @@ def endpoint_status(session: Session) -> Callable[..., None]:
         events.register("before-call.sagemaker.DeleteEndpoint", refuse)
 
     return answers
+
+
+@pytest.fixture
+def bring_up(session: Session) -> Callable[..., Endpoint]:
+    """Deploy a model called model to an endpoint called endpoint."""
+    tags = [{"Key": "team", "Value": "vision"}]
+    model = {
+        "ModelName": "model",
+        "PrimaryContainer": {"Image": "image:1"},
+        "ExecutionRoleArn": ROLE,
+        "Tags": tags,
+    }
+    variant = production_variant("model", "ml.c5.xlarge")
+    config = {"EndpointConfigName": "endpoint", "ProductionVariants": [variant], "Tags": tags}
+
+    def deployed(**others: Any) -> Endpoint:
+        return deploy(session, model=model, config=config, framework="paper", **others)
+
+    return deployed

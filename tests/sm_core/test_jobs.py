@@ -201,7 +201,8 @@ def test_an_interrupted_wait_says_that_the_job_goes_on(
         job.wait(logs=logs)
     assert capsys.readouterr().out == (
         "Training job job goes on without you. To wait for it again: "
-        "estimator.latest_training_job.wait(); to stop it: estimator.latest_training_job.stop()\n"
+        "sm_core.Estimator.attach('job', session); to stop it: "
+        "sm_core.Estimator.attach('job', session, wait=False).latest_training_job.stop()\n"
     )
 
 
