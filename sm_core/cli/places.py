@@ -50,7 +50,8 @@ def session() -> Session:
         ConfigurationError: there is no such profile.
         UnknownBackendError: no installed plugin brings the back end.
     """
-    from sm_core.session import DEFAULT_BACKEND, Session
+    from sm_core.connection import DEFAULT_BACKEND
+    from sm_core.session import Session
 
     given = _given(click.get_current_context())
     backend, aws = given.get("backend"), {"region", "profile"} & set(given)
