@@ -120,7 +120,13 @@ class Calls(Connection):
         primary_container: str | Mapping[str, Any],
         tags: Tags = None,
     ) -> str:
-        """Create a model; `primary_container` is an image, or what `container_def` makes.
+        """Create a model.
+
+        Args:
+            name: its name.
+            role: name or ARN of the role that its container runs under.
+            primary_container: an image, or what `container_def` makes.
+            tags: a dict, or AWS's list.
 
         Returns:
             its name.
@@ -139,7 +145,15 @@ class Calls(Connection):
         model_data_url: str | None = None,
         env: Mapping[str, str] | None = None,
     ) -> str:
-        """Create a model of what a job trained; what is None is the job's own, its name too.
+        """Create a model of what a job trained.
+
+        Args:
+            training_job_name: the job.
+            name: the model's; None for the job's.
+            role: name or ARN; None for the job's.
+            primary_container_image: what serves; None for the image that trained.
+            model_data_url: S3 URI of a model.tar.gz; None for the job's.
+            env: variables of the container.
 
         Returns:
             its name.
@@ -166,6 +180,13 @@ class Calls(Connection):
     ) -> str:
         """Create an endpoint configuration with one variant.
 
+        Args:
+            name: its name.
+            model_name: the model that serves.
+            initial_instance_count: instances to start.
+            instance_type: of each.
+            tags: a dict, or AWS's list.
+
         Returns:
             its name.
         """
@@ -185,6 +206,12 @@ class Calls(Connection):
     ) -> str:
         """Create an endpoint of a configuration that there is.
 
+        Args:
+            endpoint_name: its name.
+            config_name: the configuration.
+            wait: block until it is in service.
+            tags: a dict, or AWS's list.
+
         Returns:
             its name.
 
@@ -199,7 +226,10 @@ class Calls(Connection):
         return endpoint_name
 
     def delete_endpoint(self, endpoint_name: str) -> None:
-        """Delete an endpoint, not its configuration and models; `Predictor.delete` takes all."""
+        """Delete the endpoint `endpoint_name`, not its configuration and models.
+
+        `Predictor.delete` deletes all three.
+        """
         Endpoint(endpoint_name, self).delete_alone()
 
     def wait_for_endpoint(self, endpoint: str, poll: float | None = None) -> Mapping[str, Any]:
@@ -228,7 +258,16 @@ class Calls(Connection):
         role: str | None = None,
         wait: bool = True,
     ) -> str:
-        """Host what a job trained, all or nothing; what is None is the job's own, its name too.
+        """Host what a job trained, all or nothing.
+
+        Args:
+            job_name: the job.
+            initial_instance_count: instances to start.
+            instance_type: of each.
+            deployment_image: what serves; None for the image that trained.
+            name: of model, configuration and endpoint; None for the job's.
+            role: name or ARN; None for the job's.
+            wait: block until the endpoint is in service.
 
         Returns:
             the name of model, configuration and endpoint.
@@ -253,8 +292,18 @@ class Calls(Connection):
     ) -> str:
         """Host a model.tar.gz in S3, all or nothing.
 
+        Args:
+            model_s3_location: its S3 URI.
+            deployment_image: what serves.
+            initial_instance_count: instances to start.
+            instance_type: of each.
+            name: of model, configuration and endpoint; None for a new one, like the image's.
+            role: name or ARN.
+            wait: block until the endpoint is in service.
+            env: variables of the container.
+
         Returns:
-            the name of model, configuration and endpoint; a new one, like the image's, for None.
+            the name of model, configuration and endpoint.
 
         Raises:
             EndpointFailed: the endpoint did not come into service; nothing is left of it.
