@@ -87,10 +87,13 @@ def _number_lines(array: Any) -> str:
     """Each number in the shortest form that gives it back in the array's own dtype."""
     if array.ndim > 2:
         raise ValueError(f"it has {array.ndim} dimensions, and CSV has two")
-    texts = array.astype(str).tolist()
+    # Python has floats of one width only: numpy writes the others.
+    others = array.dtype.kind == "f" and array.dtype.itemsize != 8
+    numbers = (array.astype(str) if others else array).tolist()
     if array.ndim == 0:
-        return str(texts)
-    return "\n".join(map(",".join, texts)) if array.ndim == 2 else ",".join(texts)
+        return str(numbers)
+    rows = numbers if array.ndim == 2 else [numbers]
+    return "\n".join([",".join(map(str, row)) for row in rows])
 
 
 def _rows(payload: Any) -> Sequence[Any]:

@@ -74,7 +74,7 @@ def block_name(block: Block) -> str:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=block_name)
 def test_a_block_says_what_it_is(block: Block) -> None:
-    assert block.language in {"bash", "json", "python", "text", "toml"}
+    assert block.language in {"bash", "dockerfile", "json", "python", "text", "toml"}
     assert block.needs in {"", "aws", "file", "local"}
 
 
@@ -223,6 +223,12 @@ def test_files_that_are_named_exist(page: Path) -> None:
     folders = ("sm_core/", "plugins/", "docs/", "tests/", "tools/", "examples/", "benchmarks/")
     named = [name for name in re.findall(r"`([\w./-]+)`", text) if name.startswith(folders)]
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    listed = re.findall(r"^ +- .*?: (\S+\.md)$", navigation, re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
 @pytest.mark.integ

@@ -1,0 +1,190 @@
+"""The samples of the specification that need no framework, run against a stand-in for AWS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from botocore.loaders import Loader
+from moto import mock_aws
+
+from sm_core.backends import Backend, Polling
+from sm_core.errors import ConfigurationError
+from sm_core.plugins import client_plugins, hookimpl
+from sm_core.scripts import runs_as_script
+from sm_mxnet import MXNet, MXNetModel, MXNetPredictor
+from sm_mxnet.container.training import FUNCTIONS
+
+REGION = "us-east-1"
+ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
+SAMPLES = {
+    title.strip(): code
+    for title, code in re.findall(
+        r"^## (.*?)\n.*?^```python\n(.*?)^```$",
+        (Path(__file__).parent / "samples.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+}
+_loader = Loader()
+
+Run = Callable[..., dict[str, Any]]
+
+
+def _boto_session() -> boto3.Session:
+    core = botocore.session.Session()
+    core.register_component("data_loader", _loader)
+    return boto3.Session(botocore_session=core, region_name=REGION)
+
+
+class _Quick:
+    """A plugin with a back end that is AWS, without pauses between questions."""
+
+    @hookimpl
+    def sm_backends(self) -> list[Backend]:
+        """The back end."""
+        return [
+            Backend(
+                name="quick",
+                boto_session=_boto_session,
+                polling=Polling(first=0, factor=1, ceiling=0),
+                default_role=self.role,
+            )
+        ]
+
+    role: str | None = ROLE
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Quick]:
+    """The back end that samples find, whose default role a test may take away."""
+    client_plugins.cache_clear()
+    plugin = _Quick()
+    client_plugins().register(plugin, name="quick")
+    monkeypatch.setenv("SMCORE_BACKEND", "quick")
+    with mock_aws():
+        session = _boto_session()
+        session.client("iam").create_role(RoleName="SageMakerRole", AssumeRolePolicyDocument="{}")
+        yield plugin
+    client_plugins.cache_clear()
+
+
+@pytest.fixture
+def run(quick: _Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a sample, with names that it leaves to be imported, beside the scripts that it names."""
+    for name in ("mxnet-train.py", "train.py", "trasform_script.py"):
+        (tmp_path / name).write_text("print('training')\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    def execute(title: str, **names: Any) -> dict[str, Any]:
+        exec(compile(SAMPLES[title], title, "exec"), names)
+        return names
+
+    return execute
+
+
+def only_job() -> dict[str, Any]:
+    """The description of the one job that there is."""
+    client: Any = _boto_session().client("sagemaker")
+    (summary,) = client.list_training_jobs()["TrainingJobSummaries"]
+    job: dict[str, Any] = client.describe_training_job(TrainingJobName=summary["TrainingJobName"])
+    return job
+
+
+def channels(job: dict[str, Any]) -> dict[str, str]:
+    return {
+        channel["ChannelName"]: channel["DataSource"]["S3DataSource"]["S3Uri"]
+        for channel in job["InputDataConfig"]
+    }
+
+
+def test_training_with_mxnet(run: Run) -> None:
+    run("Training with MXNet")
+    job = only_job()
+    assert channels(job) == {"train": "s3://bucket/path/to/training/data"}
+    assert job["ResourceConfig"]["InstanceType"] == "ml.p2.xlarge"
+    assert job["ResourceConfig"]["InstanceCount"] == 1
+    assert "-gpu-" in job["AlgorithmSpecification"]["TrainingImage"]
+    assert job["RoleArn"] == ROLE
+    assert job["HyperParameters"]["sagemaker_program"] == '"mxnet-train.py"'
+
+
+@pytest.mark.parametrize("title", ["All arguments of train", "Some arguments of train"])
+def test_a_train_of_the_documented_arguments_is_called(title: str, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SAMPLES[title], encoding="utf-8")
+    assert not runs_as_script(script, FUNCTIONS)
+
+
+def test_running_an_mxnet_training_script(run: Run) -> None:
+    run("Running an MXNet training script", MXNet=MXNet)
+    assert channels(only_job()) == {"train": "s3://my_bucket/my_training_data/"}
+
+
+def test_a_role_that_is_left_out_is_asked_for_on_aws(run: Run, quick: _Quick) -> None:
+    quick.role = None
+    with pytest.raises(ConfigurationError, match="role is missing: give the name or ARN"):
+        run("Running an MXNet training script", MXNet=MXNet)
+
+
+def test_channels(run: Run) -> None:
+    inputs = eval(SAMPLES["Channels"])
+    MXNet("train.py", train_instance_type="ml.p2.xlarge").fit(inputs)
+    assert channels(only_job()) == inputs
+
+
+def test_deploying_mxnet_models(run: Run) -> None:
+    predictor = run("Deploying MXNet models", MXNet=MXNet)["predictor"]
+    assert isinstance(predictor, MXNetPredictor)
+    (variant,) = variants(predictor.name)
+    assert (variant["InstanceType"], variant["InitialInstanceCount"]) == ("ml.p2.xlarge", 1)
+
+
+def variants(endpoint: str) -> list[dict[str, Any]]:
+    """The production variants that an endpoint's configuration names."""
+    client: Any = _boto_session().client("sagemaker")
+    description = client.describe_endpoint(EndpointName=endpoint)
+    found: list[dict[str, Any]] = client.describe_endpoint_config(
+        EndpointConfigName=description["EndpointConfigName"]
+    )["ProductionVariants"]
+    return found
+
+
+@pytest.mark.skipif(not hasattr(MXNet, "attach"), reason="attach is yet to come")
+def test_attaching_to_existing_training_jobs(run: Run) -> None:
+    MXNet("train.py", train_instance_type="ml.p2.xlarge").fit(
+        "s3://bucket/data", job_name="MyAwesomeMXNetTrainingJob"
+    )
+    estimator = run("Attaching to existing training jobs", MXNet=MXNet)["mxnet_estimator"]
+    assert isinstance(estimator, MXNet)
+    assert isinstance(estimator.deploy(1, "ml.c4.xlarge"), MXNetPredictor)
+
+
+def test_deploying_endpoints_from_model_data(run: Run) -> None:
+    names = run("Deploying Endpoints from model data", MXNetModel=MXNetModel)
+    assert isinstance(names["predictor"], MXNetPredictor)
+    (variant,) = variants(names["predictor"].name)
+    client: Any = _boto_session().client("sagemaker")
+    container = client.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]
+    assert container["ModelDataUrl"] == "s3://bucket/model.tar.gz"
+    assert container["Environment"]["SAGEMAKER_PROGRAM"] == "trasform_script.py"
+    assert "-cpu-" in container["Image"]
+
+
+def test_input_data_of_amazon_s_algorithms(run: Run) -> None:
+    records = run("Input data of Amazon's algorithms")["records"]
+    job = only_job()
+    assert channels(job) == {"train": records.s3_data}
+    assert job["HyperParameters"]["num_components"] == "3"
+    assert job["HyperParameters"]["feature_dim"] == "5"
+    assert records.num_records == 2
+
+
+def test_every_sample_is_run() -> None:
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert len(SAMPLES) == 9
+    assert not [title for title in SAMPLES if f'"{title}"' not in source]
