@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from sm_core.options import REQUIRED, Declared, Option
+from sm_core.declarations import MODEL_ALIASES
+from sm_core.options import ALIASES, REQUIRED, Declared, Option
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -299,7 +300,7 @@ def described(name: Name) -> list[str]:
     if inspect.isclass(value):
         options = options_of(value)
         if options:
-            lines += ["Options:", "", *map(_option, options), ""]
+            lines += ["Options:", "", *map(_option, options), "", *_other_spellings(options)]
         elif inspect.isfunction(value.__init__):
             lines += _text(_without_summary(inspect.getdoc(value.__init__) or ""))
         for base, names in inherited(value).items():
@@ -357,6 +358,15 @@ def _option(option: Option) -> str:
     default = "; required" if option.default is REQUIRED else f"; default `{option.default!r}`"
     shown = "" if option.default is None else default
     return f"- `{option.name}` (`{option.type}`): {prose(option.help)}{shown}"
+
+
+def _other_spellings(options: tuple[Option, ...]) -> list[str]:
+    names = {option.name for option in options}
+    spellings = [
+        (other, name) for table in (ALIASES, MODEL_ALIASES) for other, name in table.items()
+    ]
+    shown = [f"`{other}` for `{name}`" for other, name in spellings if name in names]
+    return [f"Also accepted: {', '.join(shown)}.", ""]
 
 
 def _signature(name: str, value: Any) -> str:

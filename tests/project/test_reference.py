@@ -116,6 +116,13 @@ def test_what_is_not_explained_is_found() -> None:
     assert gaps(7) == ["no docstring, and no #: comment above it"]
 
 
+def test_other_spellings_of_options_are_shown() -> None:
+    (estimator,) = [name for name in NAMES if name.path == "sm_core.Estimator"]
+    text = "\n".join(reference.described(estimator))
+    assert "`instance_count` for `train_instance_count`" in text
+    assert "for `image`" not in text
+
+
 def test_docstrings_become_markdown() -> None:
     text = "\n".join(reference.described(reference.Name(__name__, "told", told)))
     assert "told(first: int, *, second: int, **rest: int) -> int" in text

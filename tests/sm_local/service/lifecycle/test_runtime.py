@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
+from sm_core.errors import ModelError
+from sm_core.formats import csv_serializer
 from sm_core.limits import PAYLOAD_LIMIT
+from sm_core.predictor import Predictor
+from sm_core.session import Session
 
 pytestmark = pytest.mark.integ
 
@@ -62,6 +67,23 @@ def test_errors_of_the_container(shared: Any, endpoint: str, status: int, side: 
     assert members["OriginalMessage"] == '{"problem": "yours"}'
     stream = f"log-group:/aws/sagemaker/Endpoints/{endpoint}:log-stream:AllTraffic/i-"
     assert stream in members["LogStreamArn"]
+
+
+def test_predictors_send_values_and_quote_the_container(shared: Any, endpoint: str) -> None:
+    session = Session(sagemaker_runtime_client=shared.client("sagemaker-runtime"))
+    predictor = Predictor(endpoint, session, serializer=csv_serializer, deserializer="auto")
+    seen = predictor.predict(np.array([[0.5, 2], [3, 4]], dtype="f4"), custom_attributes="c=1")
+    assert seen["body"] == "0.5,2.0\n3.0,4.0"
+    assert seen["headers"]["content-type"] == "text/csv"
+    assert seen["headers"]["x-amzn-sagemaker-custom-attributes"] == "c=1"
+    for status, log in ((400, ""), (500, f" (its log: /aws/sagemaker/Endpoints/{endpoint})")):
+        with pytest.raises(ModelError) as caught:
+            predictor.predict(str(status))
+        said = '{"problem": "yours"}'
+        assert str(caught.value) == (
+            f"endpoint {endpoint}: the container answered {status}: {said}{log}"
+        )
+        assert (caught.value.status, caught.value.container_message) == (status, said)
 
 
 def test_a_connection_that_breaks(shared: Any, endpoint: str) -> None:
