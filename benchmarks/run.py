@@ -2,7 +2,8 @@
 
 A measurement is a script that prints a line of JSON for each claim: ``claim`` (what is divided by
 what), ``ours`` and ``theirs``, both taken in the same run, and their ``unit``; or ``skipped``, with
-what it lacks. Name scripts on the command line to run only those.
+what it lacks. Name scripts on the command line to run only those. Files that begin with an
+underscore are what scripts share.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ HERE = Path(__file__).parent
 
 def main(names: list[str]) -> int:
     """Run the scripts called `names`, or all of them; 1 if one failed."""
-    scripts = sorted(set(HERE.glob("*.py")) - {Path(__file__)})
+    scripts = sorted(set(HERE.glob("[!_]*.py")) - {Path(__file__)})
     if names:
         scripts = [script for script in scripts if script.stem in names]
     failed = not scripts

@@ -30,3 +30,11 @@ def test_importing_costs_a_fraction_of_boto3() -> None:
 
 def test_an_unknown_measurement_is_a_failure() -> None:
     assert run("no_such_measurement").returncode == 1
+
+
+def test_records_are_written_and_read_at_a_quarter_of_the_speed_of_a_copy() -> None:
+    answer = run("records_memory")
+    assert answer.returncode == 0, answer.stderr
+    row = re.search(r"^ +([\d.]+) .* / memory copied$", answer.stdout, re.MULTILINE)
+    assert row is not None
+    assert float(row[1]) > 0.125, "a loaded machine may have half of what is promised, not less"

@@ -25,6 +25,8 @@ MAGIC = bytes.fromhex("0a23d7ce")
 MAX_PAYLOAD = (1 << 29) - 1
 #: Bytes that a block aims at: large enough to hide numpy's cost per call, small enough for a cache.
 BLOCK = 1 << 20
+#: The same for rows of different sizes, which take more calls a block.
+RAGGED_BLOCK = 1 << 22
 _USUAL = 10_000
 
 #: Field numbers and wire types as they stand in the bytes; see `sm_amazon_algos.records`.
@@ -113,10 +115,10 @@ def _ragged(rows: Rows, labels: DenseRows | None) -> Iterator[Array]:
 
 def _rows_for_a_block(rows: Rows, start: int) -> int:
     if isinstance(rows, DenseRows):
-        return max(1, BLOCK // (rows.columns * 4 + 64))
+        return max(1, RAGGED_BLOCK // (rows.columns * 4 + 64))
     # As many as hold, with some 8 bytes a value, at most a block; at least one.
-    budget = BLOCK // 8
-    upper = min(len(rows), start + BLOCK // 64)
+    budget = RAGGED_BLOCK // 8
+    upper = min(len(rows), start + RAGGED_BLOCK // 64)
     pointers = rows.indptr[start : upper + 1]
     return max(1, int(np.searchsorted(pointers, int(pointers[0]) + budget, side="right")) - 1)
 
@@ -207,34 +209,71 @@ def _field_sizes(lengths: Array) -> Array:
 
 def _assemble(rows: Rows, labels: DenseRows | None) -> tuple[Array, list[slice]]:
     """The records of one block, and where in the first one the numbers stand."""
-    tensors = [_Tensor.of(FEATURES, rows)]
-    if labels is not None:
-        tensors.append(_Tensor.of(LABEL, labels))
-    payloads = sum(tensor.sizes() for tensor in tensors)
-    assert isinstance(payloads, np.ndarray)
+    features = _Tensor.of(FEATURES, rows)
+    more = None if labels is None or labels.kind != "int32" else _Tensor.of(LABEL, labels)
+    tail = _tail(features.shape, None if more else labels, len(rows))
+    payloads = features.sizes() - len(features.shape) + tail.shape[1]
+    if more is not None:
+        payloads += more.sizes()
     if len(payloads) and int(payloads.max()) > MAX_PAYLOAD:
         raise CodecError(
             f"a row takes {int(payloads.max())} bytes as a record, which may have {MAX_PAYLOAD}"
         )
-    framed = 8 + (payloads + 3 & ~3)
-    ends = np.cumsum(framed)
+    ends = np.cumsum(8 + (payloads + 3 & ~3))
     out = np.zeros(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
-    position = ends - framed
     header = np.empty((len(payloads), 8), dtype=np.uint8)
     header[:, :4] = np.frombuffer(MAGIC, dtype=np.uint8)
     header[:, 4:] = payloads.astype("<u4")[:, np.newaxis].view(np.uint8)
-    _put_fixed(out, position, header)
-    position += 8
+    position = np.append(0, ends[:-1]) if len(ends) else ends
+    starts = _put_tensor(out, position, features, header)
+    _put_fixed(out, position, tail)
+    position += tail.shape[1]
     places = []
-    for tensor in tensors:
-        start = _put_tensor(out, position, tensor)
-        if len(start):
-            places.append(slice(int(start[0]), int(start[0] + tensor.value_sizes[0])))
+    if len(starts):
+        places.append(slice(int(starts[0]), int(starts[0] + features.value_sizes[0])))
+    if more is not None:
+        _put_tensor(out, position, more, header[:, :0])
+    elif labels is not None and len(starts):
+        stop = int(position[0])
+        places.append(slice(stop - labels.columns * np.dtype(labels.kind).itemsize, stop))
     return out, places
 
 
-def _put_tensor(out: Array, position: Array, tensor: _Tensor) -> Array:
-    """Put the tensors at `position`, which moves behind them; returns where their values begin."""
+def _tail(shape: bytes, labels: DenseRows | None, rows: int) -> Array:
+    """What follows the keys and is as long in all rows: the shape, and labels of a fixed size."""
+    head, numbers = shape, np.zeros((rows, 0), dtype=np.uint8)
+    if labels is not None:
+        values = np.ascontiguousarray(labels.values())
+        size = values.shape[1] * values.itemsize
+        numbers = values.view(np.uint8) if size else numbers
+        lead = bytes([_VALUES]) + _varint(size) if size else b""
+        tensor = len(lead) + size
+        value = bytes([TENSOR_TAGS[labels.kind]]) + _varint(tensor) + lead
+        entry = _NAME + bytes([_ENTRY_VALUE]) + _varint(len(value) + size) + value
+        head += bytes([LABEL]) + _varint(len(entry) + size) + entry
+    table = np.empty((rows, len(head) + numbers.shape[1]), dtype=np.uint8)
+    table[:, : len(head)] = np.frombuffer(head, dtype=np.uint8)
+    table[:, len(head) :] = numbers
+    return table
+
+
+def _varint(number: int) -> bytes:
+    found: bytes = varints.encode(np.array([number], dtype=np.uint64))[0].tobytes()
+    return found
+
+
+def _put_tensor(out: Array, position: Array, tensor: _Tensor, before: Array) -> Array:
+    """Put the tensors at `position`, which moves behind their keys.
+
+    Args:
+        out: where to.
+        position: of each.
+        tensor: the tensors.
+        before: bytes to put before each.
+
+    Returns:
+        where their values begin.
+    """
     lengths = tensor.lengths()
     widths = np.zeros(len(position), dtype=np.int64)
     for length in lengths:
@@ -247,7 +286,7 @@ def _put_tensor(out: Array, position: Array, tensor: _Tensor) -> Array:
         entry, inner, content, value, key = (length[chosen] for length in lengths)
         at = position[chosen]
         head = [
-            *(tensor.field, entry, _NAME, _ENTRY_VALUE, inner, tensor.tag, content),
+            *(before[chosen], tensor.field, entry, _NAME, _ENTRY_VALUE, inner, tensor.tag, content),
             *((_VALUES, value) if value[0] else ()),
         ]
         at = _put_row(out, at, head)
@@ -256,18 +295,22 @@ def _put_tensor(out: Array, position: Array, tensor: _Tensor) -> Array:
         if key[0]:
             at = _put_row(out, at, [_KEYS, key])
         key_starts[chosen] = at
-        at = at + key
-        position[chosen] = _put_row(out, at, [tensor.shape]) if tensor.shape else at
+        position[chosen] = at + key
     _put_ragged(out, starts, tensor.value_sizes, tensor.values)
     _put_ragged(out, key_starts, tensor.key_sizes, tensor.keys)
     return starts
 
 
 def _put_row(out: Array, position: Array, pieces: list[int | bytes | Array]) -> Array:
-    """Put the same pieces for each row at its position; numbers differ but in their values."""
+    """Put pieces for each row at its position: bytes, tables of them, and numbers as varints.
+
+    Numbers differ in their values, not in how many bytes they take.
+    """
     columns = []
     for piece in pieces:
-        if isinstance(piece, np.ndarray):
+        if isinstance(piece, np.ndarray) and piece.ndim == 2:
+            columns.append(piece)
+        elif isinstance(piece, np.ndarray):
             width = varints.size(int(piece[0]))
             columns.append(varints.encode_wide(piece, width))
         else:
@@ -283,7 +326,7 @@ def _put_row(out: Array, position: Array, pieces: list[int | bytes | Array]) -> 
 def _put_fixed(out: Array, position: Array, table: Array) -> None:
     """Write each row of `table` at its position."""
     width = table.shape[1]
-    if len(position):
+    if len(position) and width:
         windows = np.lib.stride_tricks.sliding_window_view(out, width, writeable=True)
         windows[position] = table
 
