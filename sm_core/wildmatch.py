@@ -29,10 +29,12 @@ _POSIX = {
     b"upper": string.ascii_uppercase,
     b"xdigit": string.hexdigits,
 }
+_SPECIAL = re.compile(rb"[*?\[\\]")
 _STARS = re.compile(rb"\*+")
 #: A class of bytes; a bracket that is the first in it is one of them.
 _CLASS = re.compile(
-    rb"\[(?P<negated>[!^]?)(?P<members>(?:\[:[^\]]*:\]|\\.|[^\\])(?:\[:[^\]]*:\]|\\.|[^\\\]])*)\]",
+    rb"\[(?P<negated>[!^]|(?![!^]))"
+    rb"(?P<members>(?:\[:[^\]]*:\]|\\.|[^\\])(?:\[:[^\]]*:\]|\\.|[^\\\]])*)\]",
     re.DOTALL,
 )
 _MEMBER = re.compile(
@@ -75,7 +77,8 @@ def _stars(pattern: bytes, place: int) -> tuple[bytes, int]:
     stars = _STARS.match(pattern, place)
     assert stars is not None
     end = stars.end()
-    alone = place == 0 or pattern[place - 1 : place] == b"/"
+    # Git looks at what follows the literal beginning as at a pattern of its own.
+    alone = pattern[place - 1 : place] == b"/" or _SPECIAL.search(pattern, 0, place) is None
     if end - place == 1 or not alone:
         return b"[^/]*", end
     if end == len(pattern):
