@@ -1,4 +1,4 @@
-"""The core's own plugin: the AWS back end and the built-in codecs, through the common hooks."""
+"""The core's own plugin: AWS, built-in codecs and the user's own images, by the common hooks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import boto3
 
     from sm_core.codecs import Codec
+    from sm_core.images import ImageRequest
 
 
 @hookimpl
@@ -38,3 +39,15 @@ def sm_codecs() -> Iterable[Codec]:
     from sm_core.formats import BUILTIN
 
     return BUILTIN
+
+
+@hookimpl(trylast=True)
+def sm_image(request: ImageRequest) -> str | None:
+    """Images of frameworks that no plugin has a table for, from the user's own file."""
+    from sm_core.imagechoice import image_uri
+    from sm_core.imagetables import user_table
+
+    table = user_table()
+    if table is None or request.framework not in table.frameworks:
+        return None
+    return image_uri(table, request)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from sm_core.imagechoice import image_uri
 from sm_core.images import ImageRequest, Scope
 from sm_mxnet.images import image_table, version_of_image
+from sm_mxnet.plugin import sm_frameworks
 
 TABLE: dict[str, Any] = json.loads(
     files("sm_mxnet").joinpath("images.json").read_text(encoding="utf-8")
@@ -49,6 +51,14 @@ def test_every_image_that_is_named_is_recognised_again(scope: Scope) -> None:
                     version=row["version"],
                     py_version=python,
                 )
-                assert version_of_image(image_table().uri(request)) == row["version"]
+                assert version_of_image(image_uri(image_table(), request)) == row["version"]
                 tried += 1
     assert tried > 300
+
+
+def test_the_default_version_has_images() -> None:
+    (framework,) = sm_frameworks()
+    default = framework.default_version
+    for scope in SCOPES.values():
+        if "gpu" in scope["processors"]:
+            assert default in {row["version"] for row in scope["images"]}

@@ -52,9 +52,10 @@ def sm_image(request: ImageRequest) -> str | None:
     """The URI of AWS's image; there is one for all versions and instance types."""
     if request.framework not in ALGORITHMS:
         return None
-    from sm_amazon_algos.images import image_uri
+    from sm_amazon_algos.images import image_table
+    from sm_core.imagechoice import image_uri
 
-    return image_uri(request)
+    return image_uri(image_table(), request)
 
 
 @hookimpl

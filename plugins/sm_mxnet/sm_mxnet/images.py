@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
+from sm_core import imagechoice
 from sm_core.containerspec import ContainerSpec, Device
 from sm_core.errors import ImageError
-from sm_core.images import ImageTable
+from sm_core.imagetables import ImageTable
 
 __all__ = ["container_spec", "image_table", "version_of_image"]
 
@@ -27,13 +25,15 @@ _PLATFORMS: dict[Device, tuple[str, ...]] = {
     "gpu": ("linux-x86_64",),
 }
 #: Images of 2017 had Python and processor in the repository's name, and a container version as tag.
-_FIRST_GENERATION = re.compile(r"sagemaker-mxnet-py[23]-(?:cpu|gpu)")
+_FIRST_GENERATION = re.compile(
+    r"520713654638\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/sagemaker-mxnet-py[23]-(?:cpu|gpu):[\w.]+"
+)
 
 
 @cache
 def image_table() -> ImageTable:
     """The table of AWS's MXNet images."""
-    return ImageTable.from_json(_text())
+    return ImageTable.from_json(files("sm_mxnet").joinpath("images.json").read_bytes())
 
 
 def container_spec(version: str | None, device: Device) -> ContainerSpec:
@@ -61,47 +61,12 @@ def container_spec(version: str | None, device: Device) -> ContainerSpec:
 
 def version_of_image(image: str) -> str | None:
     """The MXNet version of an image of AWS's, of any generation; None if it is no MXNet image."""
-    match = re.fullmatch(
-        r"(?P<account>\d{12})\.dkr\.ecr\.[a-z0-9-]+\.(?P<domain>[a-z0-9.]+)"
-        r"/(?P<repository>[a-z0-9-]+):(?P<tag>[\w.-]+)",
-        image,
-    )
-    if match is None or match["account"] not in _accounts():
-        return None
-    if match["domain"] not in _table()["ecr_domain"].values():
-        return None
-    if _FIRST_GENERATION.fullmatch(match["repository"]):
+    if _FIRST_GENERATION.fullmatch(image):
         return "0.12.1"
-    if match["repository"] not in {row["repository"] for row in _rows()}:
-        return None
-    return match["tag"].partition("-")[0]
-
-
-@cache
-def _text() -> str:
-    return files("sm_mxnet").joinpath("images.json").read_text(encoding="utf-8")
-
-
-@cache
-def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(_text())
-    return table
-
-
-def _rows() -> Iterator[dict[str, Any]]:
-    for scope in _table()["frameworks"]["mxnet"].values():
-        yield from scope["images"]
+    return imagechoice.version_of_image(image_table(), "mxnet", image)
 
 
 def _versions() -> set[str]:
-    scopes = _table()["frameworks"]["mxnet"].values()
-    short = {name for scope in scopes for name in scope["short_to_full"]}
-    return short | {row["version"] for row in _rows()}
-
-
-@cache
-def _accounts() -> frozenset[str]:
-    sets = _table()["accounts"].values()
-    return frozenset({entry["main"] for entry in sets}).union(
-        *(entry["other"].values() for entry in sets)
-    )
+    scopes = image_table().with_users().frameworks["mxnet"].values()
+    short = {name for scope in scopes for name in scope.short_to_full}
+    return short | {image.version for scope in scopes for image in scope.images}

@@ -38,9 +38,10 @@ def sm_image(request: ImageRequest) -> str | None:
     """The URI of one of AWS's images."""
     if request.framework != NAME:
         return None
+    from sm_core.imagechoice import image_uri
     from sm_mxnet.images import image_table
 
-    return image_table().uri(request)
+    return image_uri(image_table(), request)
 
 
 @hookimpl
