@@ -81,10 +81,11 @@ def _stars(pattern: bytes, place: int) -> tuple[bytes, int]:
     alone = pattern[place - 1 : place] == b"/" or _SPECIAL.search(pattern, 0, place) is None
     if end - place == 1 or not alone:
         return b"[^/]*", end
-    if end == len(pattern):
+    if pattern[end : end + 1] == b"/":
+        return b"(?:.*/)?", end + 1
+    if end == len(pattern) or pattern[end : end + 2] == b"\\/":
         return b".*", end
-    slash = 1 if pattern[end : end + 1] == b"/" else 2 if pattern[end : end + 2] == b"\\/" else 0
-    return (b"(?:.*/)?", end + slash) if slash else (b"[^/]*", end)
+    return b"[^/]*", end
 
 
 def _class(found: re.Match[bytes]) -> bytes | None:

@@ -21,6 +21,7 @@ from sm_core.wildmatch import expression_of
         ("x*a**b", ["xab", "xa.b"], ["xa/b"]),
         # Documented nowhere, and true of git.
         ("a**/b", ["ab", "ax/b", "a/x/b"], []),
+        (r"**\/b", ["a/b", "a/x/b"], ["b"]),
         ("[ab]c", ["ac", "bc"], ["cc"]),
         ("[!ab]c", ["cc"], ["ac", "/c"]),
         ("[^ab]c", ["cc"], ["ac"]),
