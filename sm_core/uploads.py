@@ -22,12 +22,15 @@ from rich.progress import (
 )
 from s3transfer.manager import TransferConfig, TransferManager  # boto3's own engine
 
+from sm_core.clients import translated_errors
 from sm_core.errors import InputError
 from sm_core.folders import files_below
 
 __all__ = ["InCallersContext", "progress_bar", "upload_tree", "uploaded_uri"]
 
 Result = TypeVar("Result")
+
+_KEY_BYTES = 1024
 
 
 def uploaded_uri(source: Path, *, bucket: str, prefix: str) -> str:
@@ -39,6 +42,8 @@ def uploaded_uri(source: Path, *, bucket: str, prefix: str) -> str:
 def upload_tree(client: Any, source: Path, *, bucket: str, prefix: str) -> None:
     """Upload `source`, a file or a folder with all below it, under `prefix`.
 
+    Files go side by side, and large ones in parts; after the first failure no more are begun.
+
     Args:
         client: of S3.
         source: what exists and is readable.
@@ -46,31 +51,48 @@ def upload_tree(client: Any, source: Path, *, bucket: str, prefix: str) -> None:
         prefix: what keys begin with, without slash at its end; "" for none.
 
     Raises:
-        InputError: a file cannot be read, or a link leads nowhere or round in a circle.
+        InputError: a file cannot be read, its name can be no key, or a link leads nowhere or round
+            in a circle; names it.
+        RequestError: the service refused a file; names it.
     """
-    files = [source] if source.is_file() else list(files_below(source, error=InputError))
-    root = source.parent if source.is_file() else source
-    config = TransferConfig(max_request_concurrency=10)
+    keys = {path: _key(path, source, prefix) for path in _files(source)}
+    # One connection each: more would be opened and thrown away.
+    config = TransferConfig(max_request_concurrency=client.meta.config.max_pool_connections)
     with (
-        progress_bar(source.name, sum(path.stat().st_size for path in files)) as moved,
+        progress_bar(source.name, sum(path.stat().st_size for path in keys)) as moved,
         TransferManager(client, config, executor_cls=InCallersContext) as manager,
     ):
-        futures = [
-            manager.upload(
-                str(path),
-                bucket,
-                "/".join(part for part in (prefix, path.relative_to(root).as_posix()) if part),
-                subscribers=[ProgressCallbackInvoker(moved)],
+        futures = {
+            path: manager.upload(
+                str(path), bucket, key, subscribers=[ProgressCallbackInvoker(moved)]
             )
-            for path in files
-        ]
-        for future in futures:
+            for path, key in keys.items()
+        }
+        for path, future in futures.items():
             try:
-                future.result()
+                with translated_errors(f"uploading {path} to s3://{bucket}/{keys[path]}"):
+                    future.result()
             except OSError as error:
                 if error.filename is None:  # a plugin's way to refuse, not of a file
                     raise
                 raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _files(source: Path) -> list[Path]:
+    return [source] if source.is_file() else list(files_below(source, error=InputError))
+
+
+def _key(path: Path, source: Path, prefix: str) -> str:
+    """The key of a file: its path below `source`, with ``/`` whatever the platform has."""
+    name = path.name if path == source else path.relative_to(source).as_posix()
+    key = f"{prefix}/{name}" if prefix else name
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path!r} can be no key of S3: its name is not UTF-8") from error
+    if size > _KEY_BYTES:
+        raise InputError(f"{path} would have a key of {size} bytes; S3 takes {_KEY_BYTES}")
+    return key
 
 
 class InCallersContext(ThreadPoolExecutor):

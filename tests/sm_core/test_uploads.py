@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from sm_core.errors import InputError
+from sm_core.errors import InputError, RequestError
 from sm_core.requests import RequestContext, framework_of_calls
 from sm_core.session import Session
 from sm_core.uploads import upload_tree, uploaded_uri
@@ -38,6 +39,57 @@ def test_many_files(session: Session, bucket: str, tmp_path: Path) -> None:
     upload_tree(session.client("s3"), tmp_path, bucket=bucket, prefix="p")
     listed = session.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
     assert [entry["Key"] for entry in listed] == [f"p/{number:02d}.txt" for number in range(30)]
+
+
+NAMES = [
+    *(" ", "a b", "a+b", "a%2Fb", "a?b#c", "a&b=c", "a'b\"c", "a\\b", "a<b>c", "a\tb", "a:b", "~"),
+    *("...", "-x", "*", "\u00e4\u00f6", "\u65e5.csv", "e\u0301", "sub folder/\u00e9 1.txt"),
+]
+
+
+def test_names_of_any_characters_and_empty_files(
+    session: Session, bucket: str, tmp_path: Path
+) -> None:
+    for name in NAMES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name if len(name) > 1 else "", encoding="utf-8")
+    client = session.client("s3")
+    upload_tree(client, tmp_path, bucket=bucket, prefix="p q/\u00e4")
+    listed = client.list_objects_v2(Bucket=bucket)["Contents"]
+    assert sorted(entry["Key"] for entry in listed) == sorted(
+        f"p q/\u00e4/{name}" for name in NAMES
+    )
+    for name in NAMES:
+        body = client.get_object(Bucket=bucket, Key=f"p q/\u00e4/{name}")["Body"].read()
+        assert body == (tmp_path / name).read_bytes()
+
+
+def test_a_name_that_can_be_no_key_is_named_before_anything_is_uploaded(
+    session: Session, bucket: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a").touch()
+    broken = os.fsdecode(b"\xff.txt")
+    (tmp_path / broken).touch()
+    with pytest.raises(InputError, match=r"udcff\.txt'\) can be no key of S3: its name is not"):
+        upload_tree(session.client("s3"), tmp_path, bucket=bucket, prefix="p")
+    (tmp_path / broken).unlink()
+    with pytest.raises(InputError, match=r"/a would have a key of 1027 bytes; S3 takes 1024"):
+        upload_tree(session.client("s3"), tmp_path, bucket=bucket, prefix="p" * 1025)
+    assert session.client("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_a_failed_upload_names_the_file(
+    session: Session, bucket: str, tmp_path: Path, refuse: Callable[..., None]
+) -> None:
+    (tmp_path / "data.csv").write_text("x")
+    client = session.client("s3")
+    refuse(client, "PutObject", code="AccessDenied", message="No", status=403)
+    text = (
+        rf"uploading {tmp_path}/data\.csv to s3://mine/p/data\.csv: PutObject: No \(AccessDenied\)"
+    )
+    with pytest.raises(RequestError, match=text) as caught:
+        upload_tree(client, tmp_path, bucket=bucket, prefix="p")
+    assert caught.value.code == "AccessDenied"
 
 
 def test_a_large_file_goes_in_parts_that_hooks_see_in_the_caller_s_context(
