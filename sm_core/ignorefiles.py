@@ -12,9 +12,9 @@ not looked at: git's index, ``.git/info/exclude`` and the user's own settings.
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path, PurePath
 
@@ -37,6 +37,7 @@ EXCLUDED = (
     *(".netrc", ".pypirc", ".npmrc", ".pgpass", ".htpasswd", ".git-credentials", ".s3cfg"),
     *("*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
 )
+_EXCLUDED = re.compile("|".join(map(fnmatch.translate, EXCLUDED)))
 #: What every virtual environment holds, whatever its name.
 _ENVIRONMENT_MARKER = "pyvenv.cfg"
 
@@ -105,7 +106,7 @@ class IgnoreRules:
         own = self._deciding(SAGEMAKERIGNORE, place, is_folder, self._root)
         if own is not None:
             return None if own.includes else own.where
-        if any(fnmatchcase(path.name, pattern) for pattern in EXCLUDED):
+        if _EXCLUDED.fullmatch(path.name):
             return f"{path.name!r} is never uploaded unless {SAGEMAKERIGNORE} says '!{path.name}'"
         if is_folder and (path / _ENVIRONMENT_MARKER).is_file():
             return f"{path.name!r} is a virtual environment"
@@ -119,8 +120,10 @@ class IgnoreRules:
     def _deciding(self, name: str, place: Path, is_folder: bool, top: Path) -> Pattern | None:
         """The pattern that decides about an entry, in the nearest file that has one."""
         for folder in place.parents:
-            for pattern in self._patterns(folder / name):
-                if pattern.matches(place.relative_to(folder), is_folder):
+            patterns = self._patterns(folder / name)
+            relative = place.relative_to(folder) if patterns else place
+            for pattern in patterns:
+                if pattern.matches(relative, is_folder):
                     return pattern
             if folder == top:
                 break

@@ -15,6 +15,9 @@ __all__ = ["Chip", "ImageRequest", "Scope", "chip_of", "family_of", "resolve_ima
 Scope = Literal["training", "inference"]
 Chip = Literal["cpu", "gpu", "graviton", "inferentia", "trainium"]
 
+_ACCELERATORS: Mapping[str, Chip] = {"inf": "inferentia", "trn": "trainium"}
+_GRAVITON = re.compile(r"[a-z]+\d+g(d|n|en)?")
+
 
 @attrs.frozen(kw_only=True)
 class ImageRequest:
@@ -91,7 +94,3 @@ def chip_of(instance_type: str) -> Chip:
         if re.match(rf"{beginning}\d", family):
             return chip
     return "graviton" if _GRAVITON.fullmatch(family) else "cpu"
-
-
-_ACCELERATORS: Mapping[str, Chip] = {"inf": "inferentia", "trn": "trainium"}
-_GRAVITON = re.compile(r"[a-z]+\d+g(d|n|en)?")

@@ -25,6 +25,7 @@ _LARGE = 50 * 2**20
 #: Bytes that S3 takes in one piece.
 _LIMIT = 5 * 2**30
 _NAMED = 5
+_REQUIREMENTS = "requirements.txt"
 
 
 @attrs.frozen(kw_only=True)
@@ -164,6 +165,7 @@ class Source:
         """
         files = self.listing()
         _check_size(files)
+        self._warn_of_requirements(files)
         packed = io.BytesIO()
         with (
             gzip.GzipFile("", "wb", 6, packed, mtime=0) as stream,
@@ -177,6 +179,14 @@ class Source:
                     reason = error.strerror or error  # it became shorter
                     raise SourceError(f"cannot read {file.path}: {reason}") from error
         return Archive(packed.getvalue())
+
+    def _warn_of_requirements(self, files: Sequence[SourceFile]) -> None:
+        """Warn where a requirements.txt lies beside the script, and stays there."""
+        here = Path(self.entry_point).parent if self.folder is None else self.folder
+        unused = here / _REQUIREMENTS
+        if unused.is_file() and all(file.name != _REQUIREMENTS for file in files):
+            way = "dependencies= or source_dir=" if self.folder is None else ".sagemakerignore"
+            warn_user(f"{unused} is not uploaded, and so not installed: {way} can change that")
 
 
 def _member(file: SourceFile, content: BinaryIO) -> tarfile.TarInfo:

@@ -216,7 +216,20 @@ def test_two_things_of_one_name_are_refused(code: Path, tmp_path: Path) -> None:
         Source.locate("code/train.py", None, ["lib", "code/lib"]).listing()
 
 
-# Much code
+# What is missing, and what is too much
+
+
+def test_a_requirements_txt_that_is_not_uploaded_is_a_warning(code: Path) -> None:
+    (code / "requirements.txt").write_text("attrs")
+    text = r"requirements\.txt is not uploaded, and so not installed: dependencies= or source_dir="
+    with pytest.warns(UserWarning, match=text) as caught:
+        Source.locate("code/train.py").archive()
+    assert caught[0].filename == __file__
+    Source.locate("code/train.py", None, ["code/requirements.txt"]).archive()
+    Source.locate("train.py", "code").archive()
+    (code / ".gitignore").write_text("*.txt")
+    with pytest.warns(UserWarning, match=r"not installed: \.sagemakerignore can change that"):
+        Source.locate("train.py", "code").archive()
 
 
 def test_much_code_is_a_warning_that_names_the_biggest_files(code: Path) -> None:
