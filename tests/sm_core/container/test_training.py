@@ -117,10 +117,105 @@ def test_code_that_cannot_run(
     assert "Traceback" not in ended.log
 
 
+@pytest.mark.parametrize("program", ["../outside.py", "/outside.py", "-c"])
+def test_an_entry_point_lies_within_the_code(container: Container, program: str) -> None:
+    container.write_code({"../outside.py": "", "train.py": ""})
+    ended = container.train(hyperparameters={"sagemaker_program": program})
+    assert ended.exit_code == 1
+    assert ended.failure is not None
+    assert ended.failure.startswith(f"there is no entry point {program!r} in ")
+    assert ended.failure.endswith("; it holds: train.py")
+
+
+def test_a_hyperparameter_that_no_program_can_be_passed(container: Container) -> None:
+    container.write_code({"train.py": ""})
+    ended = container.train(hyperparameters={"sagemaker_program": "train.py", "name": "a\0b"})
+    assert ended.failure is not None
+    assert ended.failure.startswith(r"hyperparameter 'a\x00b' holds a character")
+
+
+FRAMEWORK = """
+import os
+def main():
+    open(os.environ["SM_MODEL_DIR"] + "/by-the-image", "w").close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ("my_framework:main", None),
+        ("my_framework", "must be of the form module:function"),
+        ("my_framework:other", "my_framework has no function other"),
+        ("no_framework:main", "No module named 'no_framework'"),
+    ],
+)
+def test_an_image_may_train_itself(container: Container, named: str, reason: str | None) -> None:
+    container.write_code({"my_framework.py": FRAMEWORK})
+    ended = container.train(
+        hyperparameters={"sagemaker_program": "absent.py"},
+        variables={"SAGEMAKER_TRAINING_MODULE": named},
+    )
+    assert (container.base / "model" / "by-the-image").exists() is (reason is None)
+    assert ended.exit_code == (0 if reason is None else 1)
+    assert (reason is None) or reason in (ended.failure or "")
+
+
+PIPED = """
+from sm_core.container.pipes import open_epoch
+for epoch in range(2):
+    with open_epoch("train", epoch) as stream:
+        print("epoch", epoch, len(stream.read()))
+"""
+
+
+def test_a_script_reads_pipes(container: Container) -> None:
+    container.write_code({"train.py": PIPED})
+    data = container.base / "input" / "data"
+    given = {"sagemaker_program": "train.py"}
+    with container.training(hyperparameters=given, pipes=["train"]) as process:
+        for epoch in range(2):
+            os.mkfifo(data / f"train_{epoch}")
+            (data / f"train_{epoch}").write_bytes(b"x" * 100_000)
+        ended = container.ended(process)
+    assert ended.exit_code == 0, ended.log
+    assert "epoch 0 100000\nepoch 1 100000\n" in ended.log
+
+
+def test_a_place_for_checkpoints(container: Container) -> None:
+    script = "import os; open(os.environ['SM_CHECKPOINT_DIR'] + '/step-1', 'w').close()"
+    container.write_code({"train.py": script})
+    assert container.train(hyperparameters={"sagemaker_program": "train.py"}).exit_code == 0
+    assert (container.base / "checkpoints" / "step-1").exists()
+
+
+def test_a_script_ends_with_a_toolkit_that_is_killed(container: Container) -> None:
+    script = "import os, time\nopen('../output/data/pid', 'w').write(str(os.getpid()))\n"
+    container.write_code({"train.py": script + "time.sleep(60)\n"})
+    pid_file = container.base / "output" / "data" / "pid"
+    with container.training(hyperparameters={"sagemaker_program": "train.py"}) as process:
+        wait_for(lambda: pid_file.exists() and pid_file.read_text(encoding="utf-8") != "")
+        process.kill()
+        process.wait()
+    wait_for(lambda: not alive(int(pid_file.read_text(encoding="utf-8"))))
+
+
 def test_a_broken_configuration_is_named(container: Container) -> None:
     ended = container.train(hyperparameters={"sagemaker_container_log_level": "LOUD"})
     assert ended.exit_code == 1
     assert "log level is 'LOUD'" in ended.log
+
+
+@pytest.mark.parametrize(("level", "shown"), [(10, True), (20, False)])
+def test_the_log_level_is_the_job_s(container: Container, level: int, shown: bool) -> None:
+    # Function mode of a plugin and the toolkit itself log by the same root logger.
+    container.write_code({"train.py": "def main():\n    import logging; logging.debug('detail')\n"})
+    ended = container.train(
+        hyperparameters={"sagemaker_container_log_level": level},
+        variables={"SAGEMAKER_TRAINING_MODULE": "train:main"},
+    )
+    assert ended.exit_code == 0, ended.log
+    assert ("DEBUG root: detail" in ended.log) is shown
 
 
 STOPPABLE = """
