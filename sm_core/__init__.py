@@ -12,11 +12,14 @@ __version__ = "0.1.0"
 
 #: Public name → module that defines it, and its name there.
 _LOCATIONS = {
+    "Checkpoints": ("sm_core.settings", "Checkpoints"),
     "Estimator": ("sm_core.estimator", "Estimator"),
     "Model": ("sm_core.model", "Model"),
+    "Network": ("sm_core.settings", "Network"),
     "Predictor": ("sm_core.predictor", "Predictor"),
     "RealTimePredictor": ("sm_core.predictor", "Predictor"),
     "Session": ("sm_core.session", "Session"),
+    "Spot": ("sm_core.settings", "Spot"),
     "TrainingInput": ("sm_core.inputs", "TrainingInput"),
     "bytes_deserializer": ("sm_core.formats", "bytes_deserializer"),
     "bytes_serializer": ("sm_core.formats", "bytes_serializer"),
@@ -56,6 +59,7 @@ _LOCATIONS = {
 
 __all__ = [
     "ArchiveError",
+    "Checkpoints",
     "CodecError",
     "ConfigurationError",
     "EndpointFailed",
@@ -65,6 +69,7 @@ __all__ = [
     "LocalServiceError",
     "Model",
     "ModelError",
+    "Network",
     "PluginError",
     "Predictor",
     "RealTimePredictor",
@@ -72,6 +77,7 @@ __all__ = [
     "SMError",
     "Session",
     "SourceError",
+    "Spot",
     "TrainingInput",
     "TrainingJobFailed",
     "UnknownBackendError",
@@ -140,6 +146,7 @@ if TYPE_CHECKING:
     from sm_core.predictor import Predictor
     from sm_core.predictor import Predictor as RealTimePredictor
     from sm_core.session import Session, get_execution_role
+    from sm_core.settings import Checkpoints, Network, Spot
 
 if not TYPE_CHECKING:
 

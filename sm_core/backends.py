@@ -57,6 +57,8 @@ class Backend:
             a request (``local`` → ``ml.c5.xlarge``). Naming one chooses the back end.
         unusable: why one of `instance_types` cannot be used here and now, and what can; None for
             one that can. Asked before anything is sent.
+        runs_own_containers: whether it runs containers of the plugins' own wherever a request names
+            an image of a framework; else the image itself runs, and knows what it knows.
         default_role: role to send where the user gives none; None where a role is required.
     """
 
@@ -65,6 +67,7 @@ class Backend:
     polling: Polling
     instance_types: Mapping[str, str] = attrs.field(factory=dict)
     unusable: Callable[[str], str | None] = lambda instance_type: None
+    runs_own_containers: bool = False
     default_role: str | None = None
 
     def in_requests(self, instance_type: str) -> str:

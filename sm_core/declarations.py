@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import IO, TYPE_CHECKING, Any, Literal, TypedDict
 
 import attrs
 
@@ -17,8 +17,10 @@ from sm_core.hyperparameters import declared_hyperparameters
 from sm_core.options import ALIASES, REQUIRED, Option, bind
 
 if TYPE_CHECKING:
+    from sm_core.codecs import Body
     from sm_core.requests import Tags
     from sm_core.session import Session
+    from sm_core.settings import Checkpoints, Network, Spot
 
 __all__ = [
     "ALGORITHM",
@@ -43,6 +45,7 @@ __all__ = [
 _COMMON = (
     Option("role", "str | None", "IAM role, name or ARN, that job and endpoint assume"),
     Option("tags", "Tags", "tags of all that is created: a dict, or AWS's list"),
+    Option("network", "Network | None", "VPC, isolation and encryption of what is between hosts"),
     Option("sagemaker_session", "Session | None", "whose account; None for a new Session"),
 )
 
@@ -70,11 +73,20 @@ ALGORITHM = (
     Option("base_job_name", "str | None", "what job names begin with; None for the image's name"),
     Option("job_name", "str | None", "exact name of the next job"),
     Option("hyperparameters", "Mapping[str, Any] | None", "hyperparameters"),
+    Option("train_volume_kms_key", "str | None", "KMS key that encrypts the storage"),
+    Option("spot", "Spot | None", "train on spare machines, at a lower price"),
+    Option("checkpoints", "Checkpoints | None", "folder that is kept in S3 while the job runs"),
+    Option("metrics", "Mapping[str, str] | None", "name to the expression that finds its number"),
+    Option("environment", "Mapping[str, str] | None", "variables of the training container"),
     *_COMMON,
 )
 
 #: Options of all other estimators; a framework adds its own.
-ESTIMATOR = (*ALGORITHM, *_SCRIPT)
+ESTIMATOR = (
+    *ALGORITHM,
+    *_SCRIPT,
+    Option("script_mode", "bool | None", "run the script (True) or call its functions (False)"),
+)
 
 #: What chooses the class of an estimator, and with it further options.
 FRAMEWORK = Option("framework", "str | None", "name of an installed framework")
@@ -88,6 +100,10 @@ ALGORITHM_MODEL = (
     Option("env", "Mapping[str, str] | None", "variables of the container"),
     Option("name", "str | None", "the model's name; None for a new one on each deploy"),
     Option("predictor_cls", "Callable | None", "makes the predictor of (endpoint name, session)"),
+    Option("serializer", "Callable | None", "the predictor's: makes request bodies"),
+    Option("deserializer", "Callable | None", "the predictor's: makes values of responses"),
+    Option("content_type", "str | None", "what the predictor declares requests as"),
+    Option("accept", "str | None", "content type that the predictor asks for"),
     *_COMMON,
 )
 
@@ -99,12 +115,17 @@ MODEL = (
 )
 
 #: Other spellings of a model's options.
-MODEL_ALIASES: Mapping[str, str] = {"image_uri": "image", "image_name": "image"}
+MODEL_ALIASES: Mapping[str, str] = {
+    "image_uri": "image",
+    "image_name": "image",
+    "environment": "env",
+}
 
 
 class _CommonOptions(TypedDict, total=False):
     role: str | None
     tags: Tags
+    network: Network | None
     sagemaker_session: Session | None
 
 
@@ -138,10 +159,18 @@ class AlgorithmOptions(_CommonOptions, total=False):
     base_job_name: str | None
     job_name: str | None
     hyperparameters: Mapping[str, Any] | None
+    train_volume_kms_key: str | None
+    volume_kms_key: str | None
+    spot: Spot | None
+    checkpoints: Checkpoints | None
+    metrics: Mapping[str, str] | None
+    environment: Mapping[str, str] | None
 
 
 class EstimatorOptions(AlgorithmOptions, _ScriptOptions, total=False):
     """Keyword arguments of all other estimators; meanings stand beside `ESTIMATOR`."""
+
+    script_mode: bool | None
 
 
 class AlgorithmModelOptions(_CommonOptions, total=False):
@@ -152,8 +181,13 @@ class AlgorithmModelOptions(_CommonOptions, total=False):
     image_uri: str | None
     image_name: str | None
     env: Mapping[str, str] | None
+    environment: Mapping[str, str] | None
     name: str | None
-    predictor_cls: Callable[[str, Session], Any] | None
+    predictor_cls: Callable[..., Any] | None
+    serializer: Callable[[Any], Body] | None
+    deserializer: Callable[[IO[bytes], str], Any] | Literal["auto"] | None
+    content_type: str | None
+    accept: str | None
 
 
 class ModelOptions(AlgorithmModelOptions, _ScriptOptions, total=False):
@@ -186,6 +220,13 @@ class EstimatorValues:
     enable_cloudwatch_metrics: bool
     code_location: str | None
     tags: Tags
+    network: Network | None
+    train_volume_kms_key: str | None
+    spot: Spot | None
+    checkpoints: Checkpoints | None
+    metrics: Mapping[str, str] | None
+    environment: Mapping[str, str] | None
+    script_mode: bool | None
 
 
 def estimator_options(framework_name: str | None) -> tuple[Option, ...]:
@@ -244,7 +285,7 @@ def bind_estimator(
     ]
     wire = {each.wire: name for name, each in declared.items() if each.wire != name}
     bound = bind(owner, options, positional, args, keywords, aliases={**ALIASES, **wire})
-    return {**{option.name: option.default for option in _SCRIPT}, **bound}
+    return {**_defaults(ESTIMATOR), **bound}
 
 
 def bind_model(
@@ -256,7 +297,11 @@ def bind_model(
 ) -> dict[str, Any]:
     """The value of every option of a model; arguments and errors as for `bind_estimator`."""
     bound = bind(owner, _model(framework), positional, args, keywords, aliases=MODEL_ALIASES)
-    return {**{option.name: option.default for option in MODEL}, **bound}
+    return {**_defaults(MODEL), **bound}
+
+
+def _defaults(options: Sequence[Option]) -> dict[str, Any]:
+    return {option.name: option.default for option in options}
 
 
 def _known(framework_name: str | None) -> Framework | None:

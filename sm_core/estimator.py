@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from sm_core.declarations import (
     ESTIMATOR,
     INPUT_MODES,
+    MODEL_ALIASES,
     EstimatorOptions,
     EstimatorValues,
+    ModelOptions,
     bind_estimator,
     estimator_options,
+    model_options,
     shared_options,
 )
 from sm_core.endpoints import Endpoint
@@ -25,10 +28,19 @@ from sm_core.jobs import TrainingJob
 from sm_core.model import Model, deployment
 from sm_core.naming import base_name, unique_name
 from sm_core.notices import warn_user
-from sm_core.options import Declared, Option, documented
+from sm_core.options import Declared, Option, documented, given_only
 from sm_core.preparation import DryPreparation, Preparation
 from sm_core.requests import framework_of_calls, shown_request, tags_of, to_aws
 from sm_core.session import Session, session_for
+from sm_core.settings import (
+    JOB_ENVIRONMENT,
+    Checkpoints,
+    Network,
+    Spot,
+    check_kind,
+    environment_of,
+    metrics_of,
+)
 from sm_core.source import Source, SourceFile
 from sm_core.training import Training
 
@@ -132,9 +144,27 @@ class Estimator(Declared, EstimatorValues):
             raise ConfigurationError(
                 f"input_mode is {self.input_mode!r}; it is one of {', '.join(INPUT_MODES)}"
             )
-        tags_of(self.tags)
+        self._check_settings()
         if self.train_max_run < 60:
             warn_user(f"train_max_run={self.train_max_run} is in seconds, and less than a minute")
+
+    def _check_settings(self) -> None:
+        tags_of(self.tags)
+        metrics_of(self.metrics)
+        environment_of("environment", self.environment, longest=JOB_ENVIRONMENT)
+        check_kind("network", self.network, Network)
+        check_kind("checkpoints", self.checkpoints, Checkpoints)
+        spot = check_kind("spot", self.spot, Spot)
+        if spot is not None and spot.max_wait < self.train_max_run:
+            raise ConfigurationError(
+                f"spot: max_wait is {spot.max_wait} seconds, less than train_max_run, "
+                f"{self.train_max_run}; the time of training counts as waiting, too"
+            )
+        if self.script_mode not in (None, True, False):
+            raise ConfigurationError(
+                f"script_mode is {self.script_mode!r}; give True, False, or None to leave it to "
+                "the script"
+            )
 
     @property
     def sagemaker_session(self) -> Session:
@@ -251,14 +281,26 @@ class Estimator(Declared, EstimatorValues):
             )
         return uri
 
-    def create_model(self) -> Model:
-        """The trained model, ready to be deployed."""
+    def create_model(self, **options: Unpack[ModelOptions]) -> Model:
+        """The trained model, ready to be deployed.
+
+        Args:
+            **options: of the model, `predictor_cls`, `serializer`, `deserializer`, `content_type`
+                and `accept` among them; those that estimator and model share are the estimator's
+                unless given here.
+
+        Raises:
+            TypeError: the model has no such option.
+            ConfigurationError: there is no trained model yet.
+        """
         model_class = self.framework.model_class() if self.framework else Model
-        return model_class(
-            model_data=self.model_data,
-            image=self.image_name,
-            **{name: getattr(self, name) for name in shared_options(self.framework)},
+        given = given_only(
+            model_class.__name__, model_class.declared_options(), options, aliases=MODEL_ALIASES
         )
+        shared = {name: getattr(self, name) for name in shared_options(self.framework)}
+        if "model_data" not in given:
+            given["model_data"] = self.model_data
+        return model_class(**{"image": self.image_name, **shared, **given})
 
     def deploy(
         self,
@@ -267,7 +309,8 @@ class Estimator(Declared, EstimatorValues):
         *,
         endpoint_name: str | None = None,
         wait: bool = True,
-        **aliases: Any,
+        kms_key: str | None = None,
+        **options: Any,
     ) -> Any:
         """Deploy the trained model to an endpoint, all or nothing.
 
@@ -276,20 +319,24 @@ class Estimator(Declared, EstimatorValues):
             instance_type: of each; also ``deploy_instance_type``.
             endpoint_name: None for a new name that begins like the job's.
             wait: block until the endpoint is in service.
-            **aliases: the other spellings.
+            kms_key: KMS key that encrypts the instances' storage.
+            **options: of the model, as `create_model` takes them; and the other spellings.
 
         Returns:
-            the framework's predictor.
+            the framework's predictor, or what ``predictor_cls`` makes.
 
         Raises:
             EndpointFailed: the endpoint did not come into service; nothing is left of it.
         """
-        count, kind = deployment(initial_instance_count, instance_type, aliases)
+        further = model_options(self.framework.name if self.framework else None)
+        count, kind, given = deployment(
+            initial_instance_count, instance_type, options, further=further
+        )
         name = endpoint_name or unique_name(self.base_job_name or base_name(self.train_image()))
-        model = self.create_model()
+        model = self.create_model(**given)
         before, self._endpoint_name = self._endpoint_name, name
         try:
-            return model.deploy(count, kind, endpoint_name=name, wait=wait)
+            return model.deploy(count, kind, endpoint_name=name, wait=wait, kms_key=kms_key)
         except Exception:
             # Nothing of it is left, or the name is somebody else's. Interrupted, it may be there.
             self._endpoint_name = before

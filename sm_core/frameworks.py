@@ -12,6 +12,7 @@ import attrs
 
 from sm_core.errors import PluginError, UnknownFrameworkError
 from sm_core.options import Option
+from sm_core.scripts import ScriptFunctions
 
 if TYPE_CHECKING:
     from sm_core.estimator import Estimator
@@ -49,6 +50,11 @@ class Framework:
         options: constructor options beyond the core's own.
         script: whether it trains and serves with a script of the user's; an algorithm does not,
             and has no options about one.
+        functions: those by which an image may call a training script; None if none ever did.
+        function_mode_until: the newest version whose images of AWS call them; later ones only run
+            scripts. None if all do.
+        unserved_functions: functions of a script that AWS's serving images of those later versions
+            do not call.
         hyperparameters: reference to the `Hyperparameters` subclass that declares them, from which
             the estimator class derives, too; None if they are free-form.
         default_version: framework version when the user names none.
@@ -66,6 +72,9 @@ class Framework:
     predictor: str
     options: tuple[Option, ...] = ()
     script: bool = True
+    functions: ScriptFunctions | None = None
+    function_mode_until: str | None = None
+    unserved_functions: frozenset[str] = frozenset()
     hyperparameters: str | None = None
     default_version: str | None = None
     hyperparameter_encoding: Literal["json", "text"] = "json"

@@ -72,6 +72,18 @@ def sm_request(context: RequestContext, request: Mapping[str, Any]) -> dict[str,
     ``training_request()``, with ``context.sending`` False. Each plugin sees what the one before
     returned, in the order of the distributions' names; ``tryfirst`` and ``trylast`` move one to
     either end. Do not change `request` in place. Raise anything to refuse the call.
+
+    The requests for which something is uploaded first are shown once before that, too, with
+    ``context.sending`` False.
+    """
+
+
+@hookspec
+def sm_check_request(context: RequestContext, request: Mapping[str, Any]) -> None:
+    """Return None; raise anything to refuse `request`, which is as it will be sent.
+
+    Called after every plugin's ``sm_request``, for the same calls, of which `context` tells as it
+    does there. Do not change `request`.
     """
 
 

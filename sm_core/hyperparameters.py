@@ -337,7 +337,19 @@ def decode(encoded: Mapping[str, str]) -> dict[str, Any]:
 def _encode_one(value: Any, encoding: Literal["json", "text"]) -> str:
     if encoding == "text":
         return value if isinstance(value, str) else str(_native(value))
+    _check_keys(value)
     return json.dumps(value, default=_native, allow_nan=True)
+
+
+def _check_keys(value: Any) -> None:
+    """Insist on text as keys of dicts: JSON would make text of all others, and of some the same."""
+    if isinstance(value, Mapping):
+        other = [key for key in value if not isinstance(key, str)]
+        if other:
+            raise TypeError(f"the key {other[0]!r} of a dict would come back as text; give text")
+    if isinstance(value, (list, tuple, Mapping)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            _check_keys(item)
 
 
 def _native(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import unquote
@@ -26,6 +26,8 @@ __all__ = [
 
 #: SageMaker's limits.
 MAX_CHANNELS = 20
+MAX_CONTENT_TYPE = 256
+MAX_ATTRIBUTES = 16
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9.\-_]{1,64}")
 
 _FORMS = "'s3://bucket/prefix', or 'file:///path', which is uploaded for you"
@@ -64,7 +66,8 @@ class TrainingInput:
         attribute_names: what to read of an augmented manifest.
 
     Raises:
-        InputError: an attribute has a value that SageMaker does not know.
+        InputError: an attribute has a value that SageMaker does not know, or that does not go with
+            another one.
     """
 
     s3_data: str
@@ -92,6 +95,26 @@ class TrainingInput:
     attribute_names: tuple[str, ...] | None = attrs.field(
         default=None, kw_only=True, converter=_names
     )
+
+    def __attrs_post_init__(self) -> None:
+        for mistake in self._mistakes():
+            raise InputError(f"TrainingInput: {mistake}")
+
+    def _mistakes(self) -> Iterator[str]:
+        """Values that do not go together, or that SageMaker refuses."""
+        seed, names = self.shuffle_seed, self.attribute_names
+        if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+            yield f"shuffle_seed is {seed!r}; it must be a whole number"
+        if self.content_type is not None and len(self.content_type) > MAX_CONTENT_TYPE:
+            yield f"content_type has {len(self.content_type)} characters, not {MAX_CONTENT_TYPE}"
+        if self.s3_data_type != "AugmentedManifestFile":
+            if names:
+                yield "attribute_names are those of an augmented manifest; give its s3_data_type"
+            return
+        if not names or len(names) > MAX_ATTRIBUTES:
+            yield f"an augmented manifest needs attribute_names, 1 to {MAX_ATTRIBUTES} of them"
+        if self.input_mode in ("File", "FastFile"):
+            yield f"an augmented manifest comes in Pipe mode only, not in {self.input_mode} mode"
 
 
 class TrainingData(Protocol):

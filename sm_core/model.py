@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
 
-from sm_core.declarations import MODEL, ModelOptions, bind_model, model_options
+from sm_core.declarations import (
+    MODEL,
+    MODEL_ALIASES,
+    ModelOptions,
+    bind_model,
+    model_options,
+)
 from sm_core.deployment import deploy
 from sm_core.errors import ConfigurationError
 from sm_core.frameworks import Framework, get_framework
+from sm_core.functionmode import refuse_unserved
 from sm_core.images import ImageRequest, resolve_image
 from sm_core.inputs import split_s3_uri
 from sm_core.naming import base_name, check_name, unique_name
-from sm_core.options import Declared, Option, bind, documented
+from sm_core.options import Declared, Option, documented, given_only
 from sm_core.predictor import Predictor
 from sm_core.preparation import DryPreparation, Preparation
 from sm_core.requests import (
@@ -27,10 +34,13 @@ from sm_core.requests import (
     to_aws,
 )
 from sm_core.session import Session, session_for
+from sm_core.settings import MODEL_ENVIRONMENT, Network, check_kind, environment_of
 from sm_core.source import Source
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from sm_core.codecs import Body
 
 __all__ = ["Model", "ModelOptions", "container_def", "deployment", "production_variant"]
 
@@ -40,7 +50,10 @@ _DEPLOYMENT = (
     # Arguments of their own, named here for whoever misspells one.
     Option("endpoint_name", "str | None", "of the endpoint"),
     Option("wait", "bool", "until it is in service"),
+    Option("kms_key", "str | None", "encrypts the instances' storage"),
 )
+#: Options that are handed to the predictor where they are given.
+_CODECS = ("serializer", "deserializer", "content_type", "accept")
 _DEPLOYMENT_ALIASES = {
     "min_instances": "initial_instance_count",
     "deploy_instance_type": "instance_type",
@@ -91,20 +104,32 @@ def production_variant(
 
 
 def deployment(
-    initial_instance_count: int | None, instance_type: str | None, aliases: Mapping[str, Any]
-) -> tuple[int, str]:
-    """Instance count and type of a deployment, from either spelling.
+    initial_instance_count: int | None,
+    instance_type: str | None,
+    keywords: Mapping[str, Any],
+    *,
+    further: Sequence[Option] = (),
+) -> tuple[int, str, dict[str, Any]]:
+    """Instance count and type of a deployment, from either spelling, and the options beside them.
+
+    Args:
+        initial_instance_count: as ``deploy`` was given it.
+        instance_type: likewise.
+        keywords: what else ``deploy`` was given.
+        further: options of the model that ``deploy`` takes, too.
 
     Raises:
         TypeError: an argument is unknown, given in both spellings, or missing.
     """
     primary = {"initial_instance_count": initial_instance_count, "instance_type": instance_type}
-    given: dict[str, Any] = {name: value for name, value in primary.items() if value is not None}
-    given.update(aliases)
-    bound = bind("deploy", _DEPLOYMENT, (), (), given, aliases=_DEPLOYMENT_ALIASES)
-    if bound["instance_type"] is None:
+    named = {name: value for name, value in primary.items() if value is not None}
+    aliases = {**_DEPLOYMENT_ALIASES, **MODEL_ALIASES}
+    options = (*_DEPLOYMENT, *further)
+    given = given_only("deploy", options, {**named, **keywords}, aliases=aliases)
+    count, kind = given.pop("initial_instance_count", 1), given.pop("instance_type", None)
+    if kind is None:
         raise TypeError("deploy needs instance_type, for example 'ml.c5.xlarge'")
-    return bound["initial_instance_count"], bound["instance_type"]
+    return count, kind, given
 
 
 class Model(Declared):
@@ -123,7 +148,12 @@ class Model(Declared):
     dependencies: Sequence[str]
     env: Mapping[str, str] | None
     name: str | None
-    predictor_cls: Callable[[str, Session], Any] | None
+    network: Network | None
+    predictor_cls: Callable[..., Any] | None
+    serializer: Callable[[Any], Body] | None
+    deserializer: Callable[[IO[bytes], str], Any] | Literal["auto"] | None
+    content_type: str | None
+    accept: str | None
     py_version: str | None
     framework_version: str | None
     container_log_level: int
@@ -161,6 +191,18 @@ class Model(Declared):
             if self.entry_point
             else None
         )
+        self._check()
+
+    def _check(self) -> None:
+        tags_of(self.tags)
+        environment_of("env", self.env, longest=MODEL_ENVIRONMENT)
+        network = check_kind("network", self.network, Network)
+        if network is not None and network.isolation and self._source is not None:
+            raise ConfigurationError(
+                "with network isolation the container cannot fetch the script: put it into the "
+                "model's archive, as code/, and leave entry_point out; or deploy without "
+                "isolation, by another network="
+            )
 
     @property
     def sagemaker_session(self) -> Session:
@@ -185,16 +227,17 @@ class Model(Declared):
         *,
         endpoint_name: str | None = None,
         wait: bool = True,
+        kms_key: str | None = None,
         **aliases: Any,
     ) -> Any:
         """Create model, endpoint configuration and endpoint, all or nothing.
 
         Args:
             initial_instance_count: instances to start, 1 if absent; also ``min_instances``.
-            instance_type: of each, ``ml.<family>.<size>`` or one of the back end's own; also
-                ``deploy_instance_type``.
+            instance_type: of each, or one of the back end's own; also ``deploy_instance_type``.
             endpoint_name: None for the model's name.
             wait: block until the endpoint is in service.
+            kms_key: KMS key that encrypts the instances' storage.
             **aliases: the other spellings.
 
         Returns:
@@ -204,23 +247,18 @@ class Model(Declared):
             EndpointFailed: the endpoint did not come into service; nothing is left of it.
             ConfigurationError: the requests could not be made.
         """
-        count, kind = deployment(initial_instance_count, instance_type, aliases)
+        count, kind, _ = deployment(initial_instance_count, instance_type, aliases)
         session = session_for(self._session, kind)
         kind = session.backend.in_requests(kind)
         framework = self.framework.name if self.framework else None
-        preparation = Preparation(session)
         with framework_of_calls(framework):
+            preparation = Preparation(session)
             model = self._request(preparation, kind)
+            name = check_name("endpoint_name", endpoint_name or model.model_name)
             config = EndpointConfigRequest(
-                endpoint_config_name=check_name("endpoint_name", endpoint_name or model.model_name),
-                production_variants=(
-                    ProductionVariant(
-                        variant_name="AllTraffic",
-                        model_name=model.model_name,
-                        instance_type=kind,
-                        initial_instance_count=count,
-                    ),
-                ),
+                endpoint_config_name=name,
+                production_variants=(_all_traffic(model.model_name, kind, count),),
+                kms_key_id=kms_key,
                 tags=model.tags,
             )
             preparation.carry_out("CreateModel", to_aws(model))
@@ -263,18 +301,27 @@ class Model(Declared):
                 f"model_data {self.model_data!r} is not of the form 's3://bucket/key'; "
                 "session.upload_data(path) uploads a local archive"
             )
+        if self.image is None and not preparation.session.backend.runs_own_containers:
+            refuse_unserved(
+                self.framework,
+                version=self.framework_version,
+                script=self._source.script if self._source else None,
+            )
         image = self._image(preparation.session, instance_type)
         name = check_name("name", self.name or unique_name(base_name(image)))
-        environment = dict(self.env or {})
+        environment = environment_of("env", self.env, longest=MODEL_ENVIRONMENT) or {}
         takes_script = self.framework.script if self.framework else self._source is not None
         if takes_script:
             environment = {**self._toolkit_variables(preparation), **environment}
+        network = self.network or Network()
         return ModelRequest(
             model_name=name,
             primary_container=ContainerDefinition(
                 image=image, model_data_url=self.model_data, environment=environment
             ),
             execution_role_arn=preparation.role_arn(self.role),
+            vpc_config=network.vpc_config(),
+            enable_network_isolation=network.isolation or None,
             tags=tags_of(self.tags),
         )
 
@@ -295,8 +342,17 @@ class Model(Declared):
         return variables
 
     def _predictor(self, endpoint_name: str, session: Session) -> Any:
-        if self.predictor_cls is not None:
-            return self.predictor_cls(endpoint_name, session)
-        if self.framework is not None:
-            return self.framework.predictor_class()(endpoint_name, session)
-        return Predictor(endpoint_name, session)
+        framework_s = self.framework.predictor_class() if self.framework else Predictor
+        make = self.predictor_cls or framework_s
+        codecs = {name: getattr(self, name) for name in _CODECS}
+        given = {name: value for name, value in codecs.items() if value is not None}
+        return make(endpoint_name, session, **given)
+
+
+def _all_traffic(model_name: str, instance_type: str, count: int) -> ProductionVariant:
+    return ProductionVariant(
+        variant_name="AllTraffic",
+        model_name=model_name,
+        instance_type=instance_type,
+        initial_instance_count=count,
+    )

@@ -10,7 +10,16 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-__all__ = ["ALIASES", "REQUIRED", "Declared", "Option", "bind", "documented", "signature"]
+__all__ = [
+    "ALIASES",
+    "REQUIRED",
+    "Declared",
+    "Option",
+    "bind",
+    "documented",
+    "given_only",
+    "signature",
+]
 
 #: Later spellings that today's users type, and the primary names they stand for.
 ALIASES: Mapping[str, str] = {
@@ -19,6 +28,23 @@ ALIASES: Mapping[str, str] = {
     "volume_size": "train_volume_size",
     "max_run": "train_max_run",
     "image_uri": "image_name",
+    "volume_kms_key": "train_volume_kms_key",
+}
+
+#: Spellings of other SDKs for what is part of a value here, and what says the same.
+_INSTEAD: Mapping[str, str] = {
+    "subnets": "network=Network(subnets=…, security_groups=…)",
+    "security_group_ids": "network=Network(subnets=…, security_groups=…)",
+    "vpc_config": "network=Network(subnets=…, security_groups=…)",
+    "enable_network_isolation": "network=Network(isolation=True)",
+    "encrypt_inter_container_traffic": "network=Network(encrypt_traffic=True)",
+    "train_use_spot_instances": "spot=Spot(max_wait=…)",
+    "use_spot_instances": "spot=Spot(max_wait=…)",
+    "train_max_wait": "spot=Spot(max_wait=…)",
+    "max_wait": "spot=Spot(max_wait=…)",
+    "checkpoint_s3_uri": "checkpoints=Checkpoints(s3_uri)",
+    "checkpoint_local_path": "checkpoints=Checkpoints(s3_uri, local_path=…)",
+    "metric_definitions": "metrics={name: regular expression}",
 }
 
 
@@ -99,9 +125,25 @@ def bind(
     return {name: given.get(name, option.default) for name, option in options.items()}
 
 
+def given_only(
+    owner: str,
+    declared: Sequence[Option],
+    keywords: Mapping[str, Any],
+    *,
+    aliases: Mapping[str, str] = ALIASES,
+) -> dict[str, Any]:
+    """The values of those options that `keywords` gives; arguments and errors as for `bind`."""
+    absent = object()
+    optional = [attrs.evolve(option, default=absent) for option in declared]
+    bound = bind(owner, optional, (), (), keywords, aliases=aliases)
+    return {name: value for name, value in bound.items() if value is not absent}
+
+
 def _unknown(
     owner: str, keyword: str, options: Mapping[str, Option], aliases: Mapping[str, str]
 ) -> str:
+    if keyword in _INSTEAD and _INSTEAD[keyword].partition("=")[0] in options:
+        return f"{owner} has no option {keyword!r}; give {_INSTEAD[keyword]}"
     known = [*options, *(alias for alias, name in aliases.items() if name in options)]
     near = difflib.get_close_matches(keyword, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
@@ -168,7 +210,7 @@ class Declared:
 
 
 #: What may hold secrets, or is too long to look at.
-_NOT_SHOWN = frozenset({"env", "framework", "hyperparameters", "sagemaker_session"})
+_NOT_SHOWN = frozenset({"env", "environment", "framework", "hyperparameters", "sagemaker_session"})
 
 
 def documented(declared: Sequence[Option]) -> Callable[[Function], Function]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import reprlib
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -21,7 +19,9 @@ from typing import Any, TypeVar
 import attrs
 import pluggy
 
+from sm_core.brokenplugins import cause_of, hooks_in_source
 from sm_core.errors import PluginError, SMError
+from sm_core.hooktracing import TRACE_VARIABLE, trace_call
 
 __all__ = [
     "CLIENT_HOOKS",
@@ -39,8 +39,6 @@ logger = logging.getLogger(__name__)
 #: pluggy's project name: markers, and the prefix of the attributes they set.
 PROJECT = "sm_core"
 ENTRY_POINT_GROUP = "sm_core.plugins"
-#: Set to print every hook call and its result on standard error.
-TRACE_VARIABLE = "SMCORE_TRACE_HOOKS"
 
 #: The hooks of `sm_core.hookspecs` and of `sm_core.container.hookspecs`. One plugin module may
 #: implement both kinds; a manager registers its own and must still know the others from misspelt
@@ -48,6 +46,7 @@ TRACE_VARIABLE = "SMCORE_TRACE_HOOKS"
 CLIENT_HOOKS = frozenset(
     {
         "sm_backends",
+        "sm_check_request",
         "sm_codecs",
         "sm_commands",
         "sm_container",
@@ -59,6 +58,8 @@ CLIENT_HOOKS = frozenset(
 )
 CONTAINER_HOOKS = frozenset({"sm_cluster", "sm_inference", "sm_train"})
 _ALL_HOOKS = CLIENT_HOOKS | CONTAINER_HOOKS
+#: Hooks by which a plugin amends or refuses requests, so that none may leave without it.
+POLICY_HOOKS = frozenset({"sm_check_request", "sm_request"})
 #: Hooks that the manager calls plugin by plugin, so that wrapping them would do nothing.
 _CALLED_ONE_BY_ONE = CLIENT_HOOKS - {"sm_commands"}
 
@@ -78,8 +79,10 @@ class LoadedPlugin:
         name: the entry point's name.
         distribution: the distribution that brings it.
         version: that distribution's version.
-        hooks: names of the hooks it implements, on either side, sorted.
+        hooks: names of the hooks it implements, on either side, sorted; of one that could not be
+            imported, those that its source names.
         error: why it was set aside; None for one that works.
+        policy: whether it amends or refuses requests, or may do so for all that its source shows.
     """
 
     name: str
@@ -87,6 +90,7 @@ class LoadedPlugin:
     version: str
     hooks: tuple[str, ...] = ()
     error: str | None = None
+    policy: bool = False
 
     def describe(self) -> str:
         """The plugin and what became of it, in one line."""
@@ -126,6 +130,20 @@ class PluginManager(pluggy.PluginManager):
     def broken(self) -> list[LoadedPlugin]:
         """The plugins that were set aside."""
         return [load for load in self.loads if load.error is not None]
+
+    def insist_on_policies(self) -> None:
+        """See that no plugin that amends or refuses requests was set aside.
+
+        Raises:
+            PluginError: one was; names it, and what to do.
+        """
+        for load in self.broken():
+            if load.policy:
+                raise PluginError(
+                    f"{load.describe()}. It may amend or refuse requests, so that without it none "
+                    "is sent that creates or changes anything: repair it, or uninstall it with: "
+                    f"pip uninstall {load.distribution}"
+                )
 
     def collect(self, hook: str, kind: type[Item]) -> list[tuple[str, Item]]:
         """What `hook` returns for each plugin, as pairs of the plugin's name and one item.
@@ -207,6 +225,20 @@ class PluginManager(pluggy.PluginManager):
             result = dict(answer)
         return result
 
+    def check(self, hook: str, **arguments: Any) -> None:
+        """Call `hook` of each plugin in the order of registration; one that raises, refuses.
+
+        Raises:
+            PluginError: a plugin returned something, which would be lost.
+        """
+        for implementation in self._in_order(hook):
+            answer = self._call(hook, implementation, arguments)
+            if answer is not None:
+                raise PluginError(
+                    f"plugin {implementation.plugin_name!r}: {hook} returned a "
+                    f"{type(answer).__name__}; it must raise to refuse, and return nothing"
+                )
+
     def _in_order(self, hook: str) -> list[pluggy.HookImpl]:
         """The implementations of `hook`: those that try first, in order of registration, last."""
         found: Sequence[pluggy.HookImpl] = getattr(self.hook, hook).get_hookimpls()
@@ -219,10 +251,10 @@ class PluginManager(pluggy.PluginManager):
             result = implementation.function(*(arguments[name] for name in implementation.argnames))
         except Exception as error:
             if self._tracing:
-                _trace(hook, [implementation], arguments, error)
+                trace_call(hook, [implementation], arguments, error)
             raise
         if self._tracing:
-            _trace(hook, [implementation], arguments, result)
+            trace_call(hook, [implementation], arguments, result)
         return result
 
     def _trace_calls(self) -> None:
@@ -233,7 +265,7 @@ class PluginManager(pluggy.PluginManager):
             arguments: Mapping[str, Any],
         ) -> None:
             result = outcome.exception if outcome.exception else outcome.get_result()
-            _trace(hook, implementations, arguments, result)
+            trace_call(hook, implementations, arguments, result)
 
         self.add_hookcall_monitoring(lambda *_: None, after)
 
@@ -242,12 +274,15 @@ class PluginManager(pluggy.PluginManager):
         try:
             self._admit(entry_point.name, _module(entry_point), name, release)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises, others go on
+            hooks = hooks_in_source(entry_point, _ALL_HOOKS)
             self.loads.append(
                 LoadedPlugin(
                     name=entry_point.name,
                     distribution=name,
                     version=release,
-                    error=_cause(error, distribution),
+                    hooks=tuple(sorted(hooks or ())),
+                    error=cause_of(error, distribution),
+                    policy=hooks is None or bool(hooks & POLICY_HOOKS),
                 )
             )
 
@@ -262,9 +297,15 @@ class PluginManager(pluggy.PluginManager):
             if self.get_plugin(name) is module:
                 self.unregister(module)
             raise
-        hooks = tuple(sorted(self._implemented(module)))
+        hooks = set(self._implemented(module))
         self.loads.append(
-            LoadedPlugin(name=name, distribution=distribution, version=release, hooks=hooks)
+            LoadedPlugin(
+                name=name,
+                distribution=distribution,
+                version=release,
+                hooks=tuple(sorted(hooks)),
+                policy=bool(hooks & POLICY_HOOKS),
+            )
         )
 
     def _check(self, module: ModuleType) -> None:
@@ -322,24 +363,6 @@ def _checked(hook: str, items: Any, kind: type[Item]) -> list[Item]:
     return checked
 
 
-_SHORT = reprlib.Repr()
-_SHORT.maxdict = _SHORT.maxlist = 20
-_SHORT.maxstring = 80
-_SHORT.maxother = 200
-
-
-def _trace(
-    hook: str,
-    implementations: Iterable[pluggy.HookImpl],
-    arguments: Mapping[str, Any],
-    result: Any,
-) -> None:
-    """One line on standard error; values are cut short, as a request may hold a whole file."""
-    plugins = ", ".join(implementation.plugin_name for implementation in implementations) or "none"
-    given = ", ".join(f"{name}={_SHORT.repr(value)}" for name, value in arguments.items())
-    sys.stderr.write(f"hook {hook}({given}) of {plugins} --> {_SHORT.repr(result)}\n")
-
-
 def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
     """Entry points of the group with their distributions, by the distributions' names."""
     found = [
@@ -353,30 +376,6 @@ def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
 def _canonical(distribution: str) -> str:
     """A distribution's name as the package index compares them."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
-
-
-def _cause(error: BaseException, distribution: Distribution) -> str:
-    text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-    wanted = _newer_core_wanted(distribution)
-    if wanted is None:
-        return text
-    return f"{text} (it asks for sm-core {wanted}, {version('sm-core')} is here)"
-
-
-def _newer_core_wanted(distribution: Distribution) -> str | None:
-    """The sm-core version that `distribution` requires, if it is newer than the one installed."""
-    for requirement in distribution.requires or ():
-        # ``sm-core[container] (>=1.2,<2) ; extra == "x"``, in any of the usual spellings.
-        match = re.match(
-            r"sm[-_.]core(?![-_.\w])[^;]*?(>=|~=|==|>)\s*([0-9][0-9.]*)", requirement, re.IGNORECASE
-        )
-        if match and _release(match[2]) > _release(version("sm-core")):
-            return match[1] + match[2]
-    return None
-
-
-def _release(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
 
 
 @cache

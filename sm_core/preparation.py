@@ -19,6 +19,7 @@ from sm_core.clients import translated_errors
 from sm_core.errors import ConfigurationError, RequestError
 from sm_core.inputs import split_s3_uri
 from sm_core.naming import default_bucket_name
+from sm_core.requests import shape_request
 from sm_core.uploads import uploaded_uri
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Preparation:
     def carry_out(self, operation: str, request: Mapping[str, Any]) -> None:
         """Create and upload what the answers promised, if the request made of them is valid.
 
+        Plugins' request hooks see it here for the first time: what they refuse leaves nothing.
+
         Args:
             operation: of SageMaker, that the request is for.
             request: as it would be sent.
@@ -54,7 +57,15 @@ class Preparation:
             RequestError: a call was refused.
         """
         model = self.session.sagemaker_client.meta.service_model.operation_model(operation)
-        mistakes = ParamValidator().validate(request, model.input_shape)
+        amended = shape_request(
+            request,
+            service="sagemaker",
+            operation=operation,
+            backend=self.session.backend.name,
+            sending=False,
+        )
+        finished = request if amended is None else amended
+        mistakes = ParamValidator().validate(finished, model.input_shape)
         if mistakes.has_errors():
             raise ConfigurationError(f"{operation}: {mistakes.generate_report()}")
         for step in self._steps:

@@ -5,6 +5,7 @@ Attribute names follow botocore's member names in snake case; what is None is le
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,14 +20,17 @@ from sm_core.errors import ConfigurationError
 
 __all__ = [
     "Channel",
+    "CheckpointConfig",
     "ContainerDefinition",
     "EndpointConfigRequest",
+    "MetricDefinition",
     "ModelRequest",
     "ProductionVariant",
     "RequestContext",
     "Tag",
     "Tags",
     "TrainingJobRequest",
+    "VpcConfig",
     "framework_of_calls",
     "shape_request",
     "shown_request",
@@ -81,11 +85,20 @@ class Channel:
 
 
 @attrs.frozen(kw_only=True)
+class MetricDefinition:
+    """A metric, and the expression that finds its number in log lines."""
+
+    name: str
+    regex: str
+
+
+@attrs.frozen(kw_only=True)
 class AlgorithmSpecification:
-    """The image and how it takes its input."""
+    """The image, how it takes its input, and what to read in its log."""
 
     training_image: str
     training_input_mode: str = "File"
+    metric_definitions: tuple[MetricDefinition, ...] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -103,13 +116,31 @@ class ResourceConfig:
     instance_type: str
     instance_count: int
     volume_size_in_gb: int
+    volume_kms_key_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class StoppingCondition:
-    """The time limit, in seconds."""
+    """The time limits, in seconds; the second for spot machines, waiting included."""
 
     max_runtime_in_seconds: int
+    max_wait_time_in_seconds: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class VpcConfig:
+    """Where in a VPC the containers are."""
+
+    security_group_ids: tuple[str, ...]
+    subnets: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class CheckpointConfig:
+    """The folder that is kept in S3 while a job runs."""
+
+    s3_uri: str
+    local_path: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -124,6 +155,12 @@ class TrainingJobRequest:
     stopping_condition: StoppingCondition
     hyper_parameters: Mapping[str, str] | None = None
     input_data_config: tuple[Channel, ...] | None = None
+    vpc_config: VpcConfig | None = None
+    enable_network_isolation: bool | None = None
+    enable_inter_container_traffic_encryption: bool | None = None
+    enable_managed_spot_training: bool | None = None
+    checkpoint_config: CheckpointConfig | None = None
+    environment: Mapping[str, str] | None = None
     tags: tuple[Tag, ...] | None = None
 
 
@@ -143,6 +180,8 @@ class ModelRequest:
     model_name: str
     primary_container: ContainerDefinition
     execution_role_arn: str
+    vpc_config: VpcConfig | None = None
+    enable_network_isolation: bool | None = None
     tags: tuple[Tag, ...] | None = None
 
 
@@ -163,6 +202,7 @@ class EndpointConfigRequest:
 
     endpoint_config_name: str
     production_variants: tuple[ProductionVariant, ...]
+    kms_key_id: str | None = None
     tags: tuple[Tag, ...] | None = None
 
 
@@ -177,23 +217,56 @@ class EndpointRequest:
 
 Tags = Mapping[str, str] | Sequence[Mapping[str, str]] | None
 
+#: AWS's limits: tags of one thing, and characters of a key and of a value.
+MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = 50, 128, 256
+_TAG_TEXT = re.compile(r"[\w\s.:/=+\-@]*")
+
 
 def tags_of(tags: Tags) -> tuple[Tag, ...] | None:
     """A user's tags, from a dict or from AWS's own list of ``Key`` and ``Value``; None for none.
 
     Raises:
-        ConfigurationError: they have neither form.
+        ConfigurationError: they have neither form, or AWS would refuse them; all mistakes are named
+            at once.
     """
     if not tags:
         return None
-    if isinstance(tags, Mapping):
-        return tuple(Tag(key=key, value=value) for key, value in tags.items())
     try:
-        return tuple(Tag(key=tag["Key"], value=tag["Value"]) for tag in tags)
+        pairs = (
+            list(tags.items())
+            if isinstance(tags, Mapping)
+            else [(tag["Key"], tag["Value"]) for tag in tags]
+        )
     except (TypeError, KeyError) as error:
         raise ConfigurationError(
             f"tags is {tags!r}; give {{'key': 'value'}}, or AWS's [{{'Key': …, 'Value': …}}]"
         ) from error
+    mistakes = list(_wrong_tags(pairs))
+    if mistakes:
+        raise ConfigurationError("tags: " + "; ".join(mistakes))
+    return tuple(Tag(key=key, value=value) for key, value in pairs)
+
+
+def _wrong_tags(pairs: Sequence[tuple[Any, Any]]) -> Iterator[str]:
+    """What AWS would refuse."""
+    if len(pairs) > MAX_TAGS:
+        yield f"{len(pairs)} are given, AWS takes {MAX_TAGS}"
+    seen = set()
+    for key, value in pairs:
+        if not isinstance(key, str) or not 1 <= len(key) <= MAX_TAG_KEY:
+            yield f"{key!r}: a key has 1 to {MAX_TAG_KEY} characters"
+        elif key.lower().startswith("aws:"):
+            yield f"{key!r}: names that begin with 'aws:' are AWS's own"
+        elif key in seen:
+            yield f"{key!r} is given twice"
+        elif not isinstance(value, str) or len(value) > MAX_TAG_VALUE:
+            yield f"{key!r}: a value has up to {MAX_TAG_VALUE} characters, and is text"
+        elif wrong := [text for text in (key, value) if not _TAG_TEXT.fullmatch(text)]:
+            yield (
+                f"{key!r}: {wrong[0]!r} has characters that AWS does not take: letters, digits, "
+                "spaces and _.:/=+-@ are taken"
+            )
+        seen.add(key)
 
 
 def to_aws(value: Any) -> dict[str, Any]:
@@ -235,7 +308,8 @@ class RequestContext:
         operation: API operation (``CreateTrainingJob``).
         framework: framework on whose behalf the call is made, if any.
         backend: name of the Session's back end.
-        sending: False where the request is only shown, as by ``training_request()``.
+        sending: False where the request is only shown, as by ``training_request()``, or looked at
+            before anything is uploaded for it.
     """
 
     service: str
@@ -283,6 +357,10 @@ def shape_request(
     """`request` as the plugins' ``sm_request`` hooks amend it, or None if nothing changed.
 
     Reading operations are not shown to the hooks.
+
+    Raises:
+        PluginError: a plugin that amends or refuses requests could not be loaded. Whatever a plugin
+            raises passes through: that is how it refuses.
     """
     from sm_core.plugins import client_plugins
 
@@ -295,7 +373,12 @@ def shape_request(
         backend=backend,
         sending=sending,
     )
-    return client_plugins().fold("sm_request", "request", request, context=context)
+    plugins = client_plugins()
+    plugins.insist_on_policies()
+    amended = plugins.fold("sm_request", "request", request, context=context)
+    finished = request if amended is None else amended
+    plugins.check("sm_check_request", context=context, request=finished)
+    return amended
 
 
 def shown_request(value: Any, *, operation: str, backend: str) -> dict[str, Any]:

@@ -15,7 +15,13 @@ from typing import NamedTuple
 
 from sm_core.errors import SourceError
 
-__all__ = ["ScriptFunctions", "only_defined", "parse_script", "runs_as_script"]
+__all__ = [
+    "ScriptFunctions",
+    "defined_functions",
+    "only_defined",
+    "parse_script",
+    "runs_as_script",
+]
 
 
 class ScriptFunctions(NamedTuple):
@@ -106,6 +112,15 @@ def parse_script(path: Path) -> ast.Module:
         raise SourceError(_syntax_message(path, error)) from None
     except ValueError as error:
         raise SourceError(f"{path} is not Python source: {error}") from None
+
+
+def defined_functions(path: Path) -> set[str]:
+    """Names that the script at `path` defines as functions, or imports, at its top level.
+
+    Raises:
+        SourceError: as `parse_script`.
+    """
+    return {name for name, _ in _definitions(parse_script(path).body)}
 
 
 def only_defined(tree: ast.Module) -> list[str]:

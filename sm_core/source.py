@@ -131,6 +131,13 @@ class Source:
         """The same code as it lies in S3, unpacked from the archive at `uri`."""
         return Source(entry_point=self.program, uri=uri)
 
+    @property
+    def script(self) -> Path | None:
+        """The entry point, where it can be read; None for code that is in S3 already."""
+        if self.uri is not None:
+            return None
+        return (self.folder or Path()) / self.entry_point
+
     def listing(self) -> list[SourceFile]:
         """The files that would be uploaded, by name; none for code that is in S3 already.
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import attrs
 
 from sm_core.declarations import EstimatorValues
+from sm_core.errors import InputError
+from sm_core.functionmode import refuse_untrained
 from sm_core.hyperparameters import check_limits, encode, settled
 from sm_core.inputs import Inputs, channels, implied_hyperparameters
 from sm_core.naming import base_name, check_name, unique_name
@@ -15,15 +17,23 @@ from sm_core.preparation import Preparation
 from sm_core.requests import (
     AlgorithmSpecification,
     Channel,
+    DataSource,
     OutputDataConfig,
     ResourceConfig,
+    S3DataSource,
     StoppingCondition,
     TrainingJobRequest,
     tags_of,
 )
+from sm_core.settings import JOB_ENVIRONMENT, Network, environment_of, metrics_of
 from sm_core.source import Source
 
 __all__ = ["Training"]
+
+#: Channel by which the code comes to a container without network.
+CODE_CHANNEL = "code"
+#: Hyperparameter by which the container is told the user's choice between script and functions.
+SCRIPT_MODE = "sagemaker_script_mode"
 
 
 @attrs.frozen(kw_only=True)
@@ -53,15 +63,22 @@ class Training:
             ConfigurationError: an option, a hyperparameter, a channel or the code cannot be.
         """
         values = self.values
+        if values.image_name is None and not preparation.session.backend.runs_own_containers:
+            self._see_that_it_trains()
         base = values.base_job_name or base_name(self.image)
         name = check_name("job_name", self.job_name or unique_name(base))
-        own = self._own_hyperparameters()
+        hyperparameters = self._own_hyperparameters()
         input_data = self._channels(preparation, name)
         role = preparation.role_arn(values.role)
         output_path = preparation.output_path(values.output_path)
-        hyperparameters = {**own, **self._toolkit_hyperparameters(preparation, name)}
+        if self.source is not None:
+            code = preparation.code_uri(self.source, location=values.code_location)
+            if values.network is not None and values.network.isolation:
+                input_data, code = _brought(code, input_data)
+            region = preparation.session.region
+            hyperparameters |= self._toolkit_hyperparameters(self.source, code, name, region)
         check_limits(hyperparameters)
-        return TrainingJobRequest(
+        request = TrainingJobRequest(
             training_job_name=name,
             algorithm_specification=AlgorithmSpecification(
                 training_image=self.image, training_input_mode=values.input_mode
@@ -74,11 +91,26 @@ class Training:
                 instance_type=preparation.session.backend.in_requests(values.train_instance_type),
                 instance_count=values.train_instance_count,
                 volume_size_in_gb=values.train_volume_size,
+                volume_kms_key_id=values.train_volume_kms_key,
             ),
             stopping_condition=StoppingCondition(max_runtime_in_seconds=values.train_max_run),
             hyper_parameters=hyperparameters,
             input_data_config=input_data,
+            environment=environment_of("environment", values.environment, longest=JOB_ENVIRONMENT),
             tags=tags_of(values.tags),
+        )
+        return _with_settings(request, values)
+
+    def _see_that_it_trains(self) -> None:
+        chosen = self.values.script_mode
+        if chosen is None:
+            chosen = self.hyperparameters.get(SCRIPT_MODE)
+        refuse_untrained(
+            self.values.framework,
+            version=self.values.framework_version,
+            script=self.source.script if self.source else None,
+            image=self.image,
+            chosen=chosen,
         )
 
     def _own_hyperparameters(self) -> dict[str, str]:
@@ -100,19 +132,67 @@ class Training:
             ),
         )
 
-    def _toolkit_hyperparameters(self, preparation: Preparation, job_name: str) -> dict[str, str]:
+    def _toolkit_hyperparameters(
+        self, source: Source, code: str, job_name: str, region: str
+    ) -> dict[str, str]:
         """What the training toolkit reads among the hyperparameters, always as JSON."""
-        if self.source is None:
-            return {}
-        uri = preparation.code_uri(self.source, location=self.values.code_location)
+        chosen = self.values.script_mode
         return encode(
             {
-                "sagemaker_submit_directory": uri,
-                "sagemaker_program": self.source.program,
+                "sagemaker_submit_directory": code,
+                "sagemaker_program": source.program,
                 "sagemaker_enable_cloudwatch_metrics": self.values.enable_cloudwatch_metrics,
                 "sagemaker_container_log_level": self.values.container_log_level,
                 "sagemaker_job_name": job_name,
-                "sagemaker_region": preparation.session.region,
+                "sagemaker_region": region,
+                **({} if chosen is None else {SCRIPT_MODE: chosen}),
             },
             "json",
         )
+
+
+def _with_settings(request: TrainingJobRequest, values: EstimatorValues) -> TrainingJobRequest:
+    """`request` with what the user asked for beside the everyday options."""
+    network = values.network or Network()
+    request = attrs.evolve(
+        request,
+        algorithm_specification=attrs.evolve(
+            request.algorithm_specification, metric_definitions=metrics_of(values.metrics)
+        ),
+        vpc_config=network.vpc_config(),
+        enable_network_isolation=network.isolation or None,
+        enable_inter_container_traffic_encryption=network.encrypt_traffic or None,
+    )
+    if values.checkpoints is not None:
+        checkpoints = values.checkpoints.config(
+            output_path=request.output_data_config.s3_output_path,
+            job_name=request.training_job_name,
+        )
+        request = attrs.evolve(request, checkpoint_config=checkpoints)
+    if values.spot is not None:
+        limits = attrs.evolve(
+            request.stopping_condition, max_wait_time_in_seconds=values.spot.max_wait
+        )
+        request = attrs.evolve(
+            request, enable_managed_spot_training=True, stopping_condition=limits
+        )
+    return request
+
+
+def _brought(code: str, input_data: tuple[Channel, ...] | None) -> tuple[tuple[Channel, ...], str]:
+    """Channels with one for the archive `code`, and where it lies in the container then.
+
+    A container that is cut off from the network cannot fetch it.
+    """
+    others = input_data or ()
+    if any(channel.channel_name == CODE_CHANNEL for channel in others):
+        raise InputError(
+            f"channel {CODE_CHANNEL!r}: with network isolation the script itself comes by a "
+            "channel of this name; call yours otherwise"
+        )
+    channel = Channel(
+        channel_name=CODE_CHANNEL,
+        data_source=DataSource(s3_data_source=S3DataSource(s3_uri=code)),
+        input_mode="File",
+    )
+    return (*others, channel), f"/opt/ml/input/data/{CODE_CHANNEL}/{code.rpartition('/')[2]}"

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 #: What stands below both the client and `sm_core.container`.
 SHARED = {
     "sm_core.archives",
+    "sm_core.brokenplugins",
     "sm_core.errors",
+    "sm_core.hooktracing",
     "sm_core.limits",
     "sm_core.plugins",
     "sm_core.scripts",

@@ -31,8 +31,10 @@ from sm_core.frameworks import Framework
 from sm_core.hyperparameters import decode
 from sm_core.inputs import TrainingInput
 from sm_core.logs import TRAINING_GROUP
+from sm_core.predictor import Predictor
 from sm_core.requests import RequestContext
 from sm_core.session import Session
+from sm_core.settings import Network
 
 AddPlugin = Callable[..., ModuleType]
 LeftOver = Callable[[], list[str]]
@@ -43,6 +45,7 @@ ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/SageMakerRole"
 BUCKET = f"sagemaker-us-east-1-{ACCOUNT}"
 IMAGE = "registry.example/own:1"
+NETWORK = Network(subnets="subnet-1", security_groups="sg-1")
 
 
 def own(session: Session | None = None, **options: Any) -> Estimator:
@@ -573,10 +576,10 @@ def test_a_stopped_job_warns_and_has_a_model(session: Session) -> None:
             "hyperparameters: 101 are to be sent, 6 of them for the container's toolkit",
         ),
         (
-            {"tags": {"team": 1}},
+            {"output_kms_key": 1},
             {},
             ConfigurationError,
-            "CreateTrainingJob: Invalid type for parameter Tags[0].Value",
+            "CreateTrainingJob: Invalid type for parameter OutputDataConfig.KmsKeyId",
         ),
     ],
 )
@@ -612,6 +615,22 @@ def test_a_back_end_s_default_role_will_do(
     assert request["ResourceConfig"]["InstanceType"] == "ml.p3.2xlarge"
     with pytest.raises(ConfigurationError, match="belongs to the back end 'easy', but the Session"):
         own(offline_session(), train_instance_type="easy").training_request()
+
+
+def test_what_a_policy_refuses_leaves_nothing(
+    add_plugin: AddPlugin, session: Session, script: str
+) -> None:
+    def sm_check_request(context: RequestContext, request: dict[str, Any]) -> None:
+        if context.operation == "CreateTrainingJob" and "VpcConfig" not in request:
+            raise PermissionError("only in a VPC")
+
+    add_plugin(sm_check_request=sm_check_request)
+    estimator = own(session, entry_point=script)
+    with pytest.raises(PermissionError, match="only in a VPC"):
+        estimator.fit("s3://data/digits")
+    assert session.client("s3").list_buckets()["Buckets"] == []
+    assert estimator.latest_training_job is None
+    own(session, entry_point=script, network=NETWORK).fit("s3://data/digits")
 
 
 # Deploying
@@ -665,6 +684,61 @@ def test_a_container_of_one_s_own_serves_too(session: Session, left_over: LeftOv
     assert left_over() == []
 
 
+def test_a_container_of_one_s_own_is_told_how_to_speak(session: Session) -> None:
+    estimator = own(session, network=NETWORK, tags={"team": "vision"})
+    estimator.fit("s3://data/digits")
+    predictor = estimator.deploy(
+        1,
+        "quick",
+        endpoint_name="speaks",
+        kms_key="alias/storage",
+        serializer=sm_core.csv_serializer,
+        deserializer=sm_core.json_deserializer,
+        content_type="text/csv; header=absent",
+        environment={"MODE": "fast"},
+    )
+    assert predictor.serializer is sm_core.csv_serializer
+    assert predictor.deserializer is sm_core.json_deserializer
+    assert predictor.content_type == "text/csv; header=absent"
+    assert predictor.accept == "application/json"
+    client = session.sagemaker_client
+    config = client.describe_endpoint_config(EndpointConfigName="speaks")
+    assert config["KmsKeyId"] == "alias/storage"
+    model = client.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    assert model["PrimaryContainer"]["Environment"] == {"MODE": "fast"}
+    assert model["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+
+
+def test_a_model_has_what_the_estimator_has_unless_told_otherwise(
+    session: Session, script: str, tmp_path: Path
+) -> None:
+    class Speaker(Predictor):
+        pass
+
+    other = tmp_path / "other.py"
+    other.write_text("", encoding="utf-8")
+    estimator = own(session, entry_point=script, network=NETWORK)
+    estimator.fit("s3://data/digits")
+    model = estimator.create_model()
+    assert (model.entry_point, model.role, model.image) == (script, ROLE, IMAGE)
+    assert (model.network, model.model_data) == (NETWORK, estimator.model_data)
+    told = estimator.create_model(
+        entry_point=str(other),
+        network=None,
+        image_uri="other:1",
+        model_data="s3://b/model.tar.gz",
+        predictor_cls=Speaker,
+        accept="text/csv",
+    )
+    assert (told.entry_point, told.network, told.image) == (str(other), None, "other:1")
+    assert told.model_data == "s3://b/model.tar.gz"
+    predictor = told.deploy(1, "quick")
+    assert isinstance(predictor, Speaker)
+    assert predictor.accept == "text/csv"
+    with pytest.raises(TypeError, match="Model has no option 'acept'; did you mean 'accept'"):
+        estimator.create_model(acept="text/csv")  # type: ignore[call-arg]  # misspelt
+
+
 def test_deploy_is_all_or_nothing(
     session: Session, left_over: LeftOver, endpoint_status: Statuses
 ) -> None:
@@ -685,6 +759,8 @@ def test_deploy_is_all_or_nothing(
         ((1, "quick"), {"min_instances": 1}, "'initial_instance_count' and 'min_instances'"),
         ((1, "quick"), {"deploy_instance_type": "quick"}, "and 'deploy_instance_type', two spel"),
         ((1, "quick"), {"endpoint": "e"}, "deploy has no option 'endpoint'"),
+        ((1, "quick"), {"serialiser": str}, "did you mean 'serializer'?"),
+        ((1, "quick"), {"env": {}, "environment": {}}, "'env' and 'environment', two spellings"),
     ],
 )
 def test_a_mistake_in_deploy_is_explained_without_a_call(

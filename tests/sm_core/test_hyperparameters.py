@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sm_core.container.environment import TrainingEnvironment
 from sm_core.errors import ConfigurationError
 from sm_core.estimator import Estimator
 from sm_core.frameworks import Framework
@@ -36,6 +40,50 @@ def test_json_comes_back_with_its_types(values: dict[str, Any]) -> None:
     encoded = encode(values, "json")
     assert all(isinstance(value, str) for value in encoded.values())
     assert decode(encoded) == values
+
+
+def in_a_container(encoded: Mapping[str, str]) -> Mapping[str, Any]:
+    """The hyperparameters as a container reads them from the file that SageMaker writes."""
+    with TemporaryDirectory() as folder:
+        config = Path(folder) / "input" / "config"
+        config.mkdir(parents=True)
+        (config / "hyperparameters.json").write_text(json.dumps(encoded), encoding="utf-8")
+        variables = {"SAGEMAKER_BASE_DIR": folder, "CUDA_VISIBLE_DEVICES": ""}
+        return TrainingEnvironment.read(variables).user_hyperparameters
+
+
+#: Names that are the user's: those that begin with ``sagemaker_`` are the container's own affair.
+NAMES = st.text(min_size=1).filter(
+    lambda name: not name.startswith(("sagemaker_", "_tuning", "default_user"))
+)
+
+
+@given(st.dictionaries(NAMES, JSON, max_size=5))
+def test_a_container_gets_what_the_user_set(values: dict[str, Any]) -> None:
+    found = in_a_container(encode(values, "json"))
+    assert found == values
+    # True is 1 and 1.0 is 1 to Python: the types must come back, too.
+    assert repr(found) == repr(values)
+
+
+@given(
+    st.sampled_from(["int8", "int64", "uint16", "float64", "bool_", "str_"]),
+    st.integers(0, 100),
+)
+def test_a_container_gets_numpy_s_scalars_as_python_s(kind: str, number: int) -> None:
+    np = pytest.importorskip("numpy")
+    value = getattr(np, kind)(number)
+    found = in_a_container(encode({"a": value, "b": [value, {"c": value}]}, "json"))
+    plain = value.item()
+    assert repr(found) == repr({"a": plain, "b": [plain, {"c": plain}]})
+
+
+@pytest.mark.parametrize(
+    "value", [{1: "a"}, {"a": {True: 1}}, [{None: 1}], {"a": ({2.5: 1},)}], ids=repr
+)
+def test_keys_that_would_come_back_as_text_are_refused(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"depths: the key .* would come back as text"):
+        encode({"depths": value}, "json")
 
 
 @given(st.text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,37 @@ def test_s3_uris_split_into_bucket_and_key(uri: str) -> None:
     bucket, key = parts
     assert uri in (f"s3://{bucket}", f"s3://{bucket}/{key}")
     assert "/" not in bucket
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"shuffle_seed": 1.5}, "shuffle_seed is 1.5; it must be a whole number"),
+        ({"shuffle_seed": True}, "shuffle_seed is True"),
+        ({"content_type": "x" * 257}, "content_type has 257 characters, not 256"),
+        ({"attribute_names": ["a"]}, "attribute_names are those of an augmented manifest"),
+        ({"s3_data_type": "AugmentedManifestFile"}, "needs attribute_names, 1 to 16 of them"),
+        (
+            {"s3_data_type": "AugmentedManifestFile", "attribute_names": ["a"] * 17},
+            "needs attribute_names, 1 to 16 of them",
+        ),
+        (
+            {
+                "s3_data_type": "AugmentedManifestFile",
+                "attribute_names": "a",
+                "input_mode": "File",
+            },
+            "comes in Pipe mode only, not in File mode",
+        ),
+    ],
+)
+def test_values_that_do_not_go_together(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"^TrainingInput: .*{re.escape(message)}"):
+        TrainingInput("s3://b/p", **given)
+
+
+def test_an_augmented_manifest() -> None:
+    data = TrainingInput(
+        "s3://b/m.jsonl", s3_data_type="AugmentedManifestFile", attribute_names=["image-ref", "l"]
+    )
+    assert data.attribute_names == ("image-ref", "l")

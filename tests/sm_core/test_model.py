@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from sm_core.model import Model, container_def, production_variant
 from sm_core.predictor import Predictor
 from sm_core.requests import RequestContext
 from sm_core.session import Session
+from sm_core.settings import Network
 
 AddPlugin = Callable[..., ModuleType]
 LeftOver = Callable[[], list[str]]
@@ -229,8 +231,6 @@ def test_a_mistake_in_deploy_is_explained(
     [
         ({"name": "under_score"}, {}, "name 'under_score' is no name that SageMaker takes"),
         ({}, {"endpoint_name": "-e"}, "endpoint_name '-e' is no name that SageMaker takes"),
-        ({"env": {"A": 1}}, {}, "CreateModel: Invalid type for parameter PrimaryContainer.Env"),
-        ({"tags": {"a": 1}}, {}, "CreateModel: Invalid type for parameter Tags[0].Value"),
     ],
 )
 def test_what_is_wrong_is_found_before_anything_is_made(
@@ -276,6 +276,46 @@ def test_who_makes_the_predictor(session: Session, paper: Framework) -> None:
     predictor = model.deploy(instance_type="quick")
     assert type(predictor) is paper.predictor_class()
     assert predictor.sagemaker_session is session
+
+
+def test_what_is_given_of_codecs_is_the_predictor_s(session: Session, paper: Framework) -> None:
+    model = paper.model_class()(
+        DATA, ROLE, sagemaker_session=session, serializer=sm_core.csv_serializer, accept="text/csv"
+    )
+    predictor = model.deploy(instance_type="quick")
+    assert predictor.content_type == "text/csv"
+    assert (predictor.deserializer, predictor.accept) == ("auto", "text/csv")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"env": {"A": 1}}, "env: A is a int; give text"),
+        ({"env": {"A": "x" * 1025}}, "env: A has 1025 characters, AWS allows 1024"),
+        ({"network": "subnet-1"}, "network is 'subnet-1'; give sm_core.Network(…)"),
+        ({"tags": {"aws:a": ""}}, "tags: 'aws:a'"),
+        (
+            {"entry_point": "SCRIPT", "network": Network(isolation=True)},
+            "with network isolation the container cannot fetch the script",
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(
+    options: dict[str, Any], message: str, script: str
+) -> None:
+    if "entry_point" in options:
+        options = {**options, "entry_point": script}
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        own(**options)
+
+
+def test_network(session: Session) -> None:
+    network = Network(subnets="subnet-1", security_groups="sg-1", isolation=True)
+    request = validated(
+        own(session, network=network).model_request("ml.c5.xlarge"), "CreateModel", session
+    )
+    assert request["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    assert request["EnableNetworkIsolation"] is True
 
 
 def test_the_session_is_made_when_it_is_needed_and_kept(no_installed_plugins: None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ from sm_core.declarations import (
 )
 from sm_core.estimator import Estimator
 from sm_core.model import Model
-from sm_core.options import ALIASES, REQUIRED, Option, bind, documented
+from sm_core.options import ALIASES, REQUIRED, Option, bind, documented, given_only
 
 DECLARED = (
     Option("colour", "str", "what colour", default=REQUIRED),
@@ -120,6 +121,9 @@ def test_nothing_but_declared_options_is_taken(keyword: str, given_names: set[st
 
 # The declarations
 
+#: Options whose full types nobody wants to read in a signature.
+ABRIDGED = {"predictor_cls", "serializer", "deserializer"}
+
 
 @pytest.mark.parametrize(
     ("declared", "aliases", "typed"),
@@ -143,7 +147,7 @@ def test_typed_dicts_hold_the_declared_options_and_their_other_spellings(
     }
     assert set(annotated) == set(types) | set(aliases)
     for name, text in annotated.items():
-        if name != "predictor_cls":  # whose full type nobody wants to read in a signature
+        if name not in ABRIDGED:
             assert text == types[aliases.get(name, name)], name
 
 
@@ -157,6 +161,27 @@ def test_every_option_is_an_attribute_of_its_class(cls: type, declared: tuple[Op
 def test_every_option_says_what_it_means() -> None:
     for option in (*ESTIMATOR, *MODEL):
         assert option.help, option.name
+
+
+def test_a_spelling_of_another_sdk_is_answered_with_the_one_here() -> None:
+    for keyword, instead in {
+        "use_spot_instances": "spot=Spot(max_wait=…)",
+        "subnets": "network=Network(subnets=…, security_groups=…)",
+        "metric_definitions": "metrics={name: regular expression}",
+    }.items():
+        with pytest.raises(TypeError, match=f"no option '{keyword}'; give {re.escape(instead)}$"):
+            Estimator(**{"image_name": "image:1", "train_instance_type": "m", keyword: True})  # type: ignore[call-overload]  # wrong
+    with pytest.raises(TypeError, match=r"Model has no option 'use_spot_instances'\. Options"):
+        Model("s3://b/m", image="i", use_spot_instances=True)  # type: ignore[call-arg]  # wrong
+
+
+def test_only_what_is_given() -> None:
+    assert given_only("Box", DECLARED, {"hue": "red", "shape": None}, aliases=OTHERS) == {
+        "colour": "red",
+        "shape": None,
+    }
+    with pytest.raises(TypeError, match="Box has no option 'shap'"):
+        given_only("Box", DECLARED, {"shap": 1})
 
 
 # Signatures

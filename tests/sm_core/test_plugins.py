@@ -331,3 +331,62 @@ def test_hook_calls_are_not_shown_without_being_asked_for(
     monkeypatch.setenv("SMCORE_TRACE_HOOKS", value)
     manager().collect("sm_backends", Backend)
     assert capsys.readouterr().err == ""
+
+
+# Policies
+
+
+POLICY = """
+from sm_core.plugins import hookimpl
+
+@hookimpl
+def sm_check_request(request):
+    raise RuntimeError("refused")
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "policy"),
+    [
+        (POLICY + "1 / 0", True),
+        (POLICY + "@hookimpl\ndef sm_no_such_hook(): ...", True),
+        (POLICY.replace("(request)", "(colour)"), True),
+        (WRAPPER, True),
+        ("from elsewhere import *", True),
+        (GOOD + "1 / 0", False),
+        ("import no_such_module", False),
+    ],
+    ids=["exception", "unknown hook", "argument", "wrapper", "unknown", "framework", "nothing"],
+)
+def test_nothing_leaves_without_a_policy_that_was_set_aside(
+    install_plugin: Install, source: str, policy: bool
+) -> None:
+    install_plugin("broken-plugin", source)
+    plugins = manager()
+    load = load_of(plugins, "broken-plugin")
+    assert load.error is not None
+    assert load.policy is policy
+    if not policy:
+        plugins.insist_on_policies()
+        return
+    with pytest.raises(PluginError) as caught:
+        plugins.insist_on_policies()
+    assert str(caught.value).startswith("plugin 'broken-plugin' of broken-plugin 1.2 was set aside")
+    assert str(caught.value).endswith("uninstall it with: pip uninstall broken-plugin")
+
+
+def test_a_policy_that_breaks_later_is_missed_too(install_plugin: Install) -> None:
+    install_plugin(
+        "broken-plugin", POLICY + "@hookimpl\ndef sm_codecs():\n    raise RuntimeError('broken')"
+    )
+    plugins = manager()
+    plugins.insist_on_policies()
+    plugins.collect("sm_codecs", Codec)
+    with pytest.raises(PluginError, match="sm_codecs failed: RuntimeError: broken"):
+        plugins.insist_on_policies()
+
+
+def test_a_check_has_nothing_to_return(add_plugin: AddPlugin) -> None:
+    add_plugin("lax", sm_check_request=lambda: False)
+    with pytest.raises(PluginError, match="'lax': sm_check_request returned a bool; it must raise"):
+        client_plugins().check("sm_check_request", context=CONTEXT, request={})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
@@ -14,14 +15,17 @@ from botocore.model import OperationModel, StructureShape
 from botocore.validate import ParamValidator
 
 from sm_core import requests
+from sm_core.errors import ConfigurationError, PluginError
 from sm_core.plugins import client_plugins
 from sm_core.requests import (
     AlgorithmSpecification,
     Channel,
+    CheckpointConfig,
     ContainerDefinition,
     DataSource,
     EndpointConfigRequest,
     EndpointRequest,
+    MetricDefinition,
     ModelRequest,
     OutputDataConfig,
     ProductionVariant,
@@ -32,6 +36,7 @@ from sm_core.requests import (
     StoppingCondition,
     Tag,
     TrainingJobRequest,
+    VpcConfig,
     framework_of_calls,
     shape_request,
     shown_request,
@@ -42,15 +47,20 @@ from sm_core.requests import (
 AddPlugin = Callable[..., ModuleType]
 
 TAGS = (Tag(key="team", value="vision"),)
+VPC = VpcConfig(subnets=("subnet-1",), security_group_ids=("sg-1",))
 TRAINING = TrainingJobRequest(
     training_job_name="job",
-    algorithm_specification=AlgorithmSpecification(training_image="image:1"),
+    algorithm_specification=AlgorithmSpecification(
+        training_image="image:1", metric_definitions=(MetricDefinition(name="l", regex="(.)"),)
+    ),
     role_arn="arn:aws:iam::123456789012:role/Role",
     output_data_config=OutputDataConfig(s3_output_path="s3://b/", kms_key_id="key"),
     resource_config=ResourceConfig(
-        instance_type="ml.c5.xlarge", instance_count=2, volume_size_in_gb=30
+        instance_type="ml.c5.xlarge", instance_count=2, volume_size_in_gb=30, volume_kms_key_id="k"
     ),
-    stopping_condition=StoppingCondition(max_runtime_in_seconds=3600),
+    stopping_condition=StoppingCondition(
+        max_runtime_in_seconds=3600, max_wait_time_in_seconds=3600
+    ),
     hyper_parameters={"under_score": "1"},
     input_data_config=(
         Channel(
@@ -65,6 +75,12 @@ TRAINING = TrainingJobRequest(
             shuffle_config=ShuffleConfig(seed=1),
         ),
     ),
+    vpc_config=VPC,
+    enable_network_isolation=True,
+    enable_inter_container_traffic_encryption=True,
+    enable_managed_spot_training=True,
+    checkpoint_config=CheckpointConfig(s3_uri="s3://b/c", local_path="/opt/ml/checkpoints"),
+    environment={"LOWER_case": "1"},
     tags=TAGS,
 )
 MODEL = ModelRequest(
@@ -73,6 +89,8 @@ MODEL = ModelRequest(
         image="image:1", model_data_url="s3://b/m.tar.gz", environment={"LOWER_case": "1"}
     ),
     execution_role_arn="arn:aws:iam::123456789012:role/Role",
+    vpc_config=VPC,
+    enable_network_isolation=True,
     tags=TAGS,
 )
 CONFIG = EndpointConfigRequest(
@@ -85,6 +103,7 @@ CONFIG = EndpointConfigRequest(
             initial_instance_count=1,
         ),
     ),
+    kms_key_id="key",
     tags=TAGS,
 )
 ENDPOINT = EndpointRequest(endpoint_name="endpoint", endpoint_config_name="config", tags=TAGS)
@@ -127,11 +146,15 @@ def unknown(value: Any, shape: Any, path: str = "") -> Iterator[str]:
 
 
 def test_what_is_none_is_left_out_at_every_depth() -> None:
-    plain = attrs.evolve(
-        TRAINING,
+    plain = TrainingJobRequest(
+        training_job_name="job",
+        algorithm_specification=AlgorithmSpecification(training_image="image:1"),
+        role_arn="arn:aws:iam::123456789012:role/Role",
         output_data_config=OutputDataConfig(s3_output_path="s3://b/"),
-        input_data_config=None,
-        tags=None,
+        resource_config=ResourceConfig(
+            instance_type="ml.c5.xlarge", instance_count=2, volume_size_in_gb=30
+        ),
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=3600),
         hyper_parameters={},
     )
     assert to_aws(plain) == {
@@ -156,8 +179,29 @@ def test_names_in_a_map_are_the_user_s_and_stay() -> None:
 
 def test_tags() -> None:
     assert tags_of({"team": "vision"}) == TAGS
+    assert tags_of([{"Key": "team", "Value": "vision"}]) == TAGS
     assert tags_of({}) is None
     assert tags_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ("team", "tags is 'team'; give {'key': 'value'}"),
+        ([{"key": "team"}], "tags is "),
+        ({"aws:team": "vision"}, "'aws:team': names that begin with 'aws:' are AWS's own"),
+        ({"": "vision"}, "'': a key has 1 to 128 characters"),
+        ({"k" * 129: "vision"}, "a key has 1 to 128 characters"),
+        ({"team": "v" * 257}, "'team': a value has up to 256 characters"),
+        ({"team": 3}, "'team': a value has up to 256 characters"),
+        ({"team": "a;b"}, "'team': 'a;b' has characters that AWS does not take"),
+        ([{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}], "'a' is given twice"),
+        ({str(number): "" for number in range(51)}, "51 are given, AWS takes 50"),
+    ],
+)
+def test_tags_that_aws_would_refuse(tags: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^(?=tags).*{re.escape(message)}"):
+        tags_of(tags)
 
 
 def test_every_request_is_tried_here() -> None:
@@ -271,3 +315,35 @@ def test_the_framework_is_the_caller_s_own(add_plugin: AddPlugin) -> None:
 def test_without_plugins_nothing_changes(no_installed_plugins: None) -> None:
     assert client_plugins().hook.sm_request.get_hookimpls() == []
     assert shape("CreateModel", {"ModelName": "m"}) is None
+
+
+def test_hook_sm_check_request_sees_the_finished_request(add_plugin: AddPlugin) -> None:
+    checked = Watch()
+    add_plugin("a", sm_check_request=sees(checked))
+    add_plugin("b", sm_request=lambda request: {**request, "Tags": []})
+    amended = shape("CreateTrainingJob", {"TrainingJobName": "job"})
+    assert amended == {"TrainingJobName": "job", "Tags": []}
+    ((context, request),) = checked.seen
+    assert (context.operation, request) == ("CreateTrainingJob", amended)
+    assert shape("DescribeTrainingJob", {}) is None
+    assert len(checked.seen) == 1
+
+
+def test_a_check_refuses_by_raising(add_plugin: AddPlugin) -> None:
+    def sm_check_request(request: Mapping[str, Any]) -> None:
+        if "Tags" not in request:
+            raise PermissionError("no tags")
+
+    add_plugin(sm_check_request=sm_check_request)
+    assert shape("CreateModel", {"Tags": []}) is None
+    with pytest.raises(PermissionError, match="no tags"):
+        shape("CreateModel", {})
+    with pytest.raises(PermissionError, match="no tags"):
+        shown_request(attrs.evolve(MODEL, tags=None), operation="CreateModel", backend="aws")
+
+
+def test_without_a_policy_that_was_set_aside_nothing_is_sent(install_plugin: Any) -> None:
+    install_plugin("policy", "def sm_request(request): ...\nraise ImportError('gone')")
+    with pytest.raises(PluginError, match=r"plugin 'policy' of policy 1\.2 was set aside"):
+        shape("CreateModel", {})
+    assert shape("DescribeModel", {}) is None

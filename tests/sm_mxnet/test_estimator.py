@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 import sm_mxnet
-from sm_core import Estimator
+from sm_core import ConfigurationError, Estimator, Session
 from sm_mxnet import MXNet, MXNetModel, MXNetPredictor
 
 
@@ -51,3 +53,43 @@ def test_public_names_are_importable_and_no_others() -> None:
         assert getattr(sm_mxnet, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'MXNett'"):
         sm_mxnet.MXNett  # type: ignore[attr-defined]  # that is what is tested  # noqa: B018
+
+
+def request(script: str, backend: str = "aws", **options: Any) -> dict[str, Any]:
+    estimator = MXNet(
+        script,
+        "arn:aws:iam::123456789012:role/SageMakerRole",
+        1,
+        "ml.c4.xlarge",
+        sagemaker_session=Session(boto3.Session(region_name="us-east-1"), backend=backend),
+        **options,
+    )
+    return estimator.training_request("s3://b/digits")
+
+
+def test_a_script_with_functions_is_refused_where_aws_would_not_call_them(script: str) -> None:
+    for options in ({}, {"framework_version": "1.3.0"}, {"framework_version": "1.4.1"}):
+        with pytest.raises(ConfigurationError, match=r"train\.py would not train .*'1\.2\.1'"):
+            request(script, py_version="py3" if options else None, **options)
+    assert request(script, framework_version="1.2.1", py_version="py3")
+    assert request(script, image_name="own:1")
+    forced = request(script, script_mode=True)["HyperParameters"]
+    assert forced["sagemaker_script_mode"] == "true"
+
+
+def test_a_script_that_runs_by_itself_is_not_refused(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text("if __name__ == '__main__':\n    print('training')\n", encoding="utf-8")
+    assert request(str(path))
+
+
+def test_a_gluon_model_fn_alone_serves_on_any_image(tmp_path: Path) -> None:
+    path = tmp_path / "serve.py"
+    path.write_text("def model_fn(model_dir): ...\ndef input_fn(a, b): ...\n", encoding="utf-8")
+    model = MXNetModel(
+        "s3://b/model.tar.gz",
+        "arn:aws:iam::123456789012:role/SageMakerRole",
+        entry_point=str(path),
+        sagemaker_session=Session(boto3.Session(region_name="us-east-1")),
+    )
+    assert model.model_request("ml.c4.xlarge")

@@ -18,7 +18,7 @@ from sm_core.errors import ConfigurationError
 from sm_core.plugins import client_plugins, hookimpl
 from sm_core.scripts import runs_as_script
 from sm_mxnet import MXNet, MXNetModel, MXNetPredictor
-from sm_mxnet.container.training import FUNCTIONS
+from sm_mxnet.functions import FUNCTIONS
 
 REGION = "us-east-1"
 ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"

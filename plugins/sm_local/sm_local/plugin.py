@@ -28,6 +28,7 @@ def sm_backends() -> Iterable[Backend]:
             polling=Polling(first=0.05, factor=1.5, ceiling=1),
             instance_types={"local": "ml.c5.xlarge", "local_gpu": "ml.p3.2xlarge"},
             unusable=_unusable,
+            runs_own_containers=True,
             default_role="arn:aws:iam::000000000000:role/SageMakerRole",
         )
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sm_core.frameworks import Framework
 from sm_core.plugins import hookimpl
+from sm_mxnet.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     from sm_core.container.environment import ServingEnvironment, TrainingEnvironment
@@ -27,6 +28,8 @@ def sm_frameworks() -> Iterable[Framework]:
             estimator="sm_mxnet.estimator:MXNet",
             model="sm_mxnet.model:MXNetModel",
             predictor="sm_mxnet.predictor:MXNetPredictor",
+            functions=FUNCTIONS,
+            function_mode_until="1.2.1",
             default_version="1.9.0",
             default_channel="train",
         )

@@ -185,7 +185,7 @@ def test_ctrl_c_says_how_to_come_back(train: Run, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--entrypoint", "x"], 2, "Did you mean '--entry-point'?"),
+        (["--entrypoint", "x"], 2, "'--entry-point'"),
         (["--train-volume-size", "big"], 2, "'big' is not a valid integer"),
         (["--train-volume-size", "0"], 1, "train_volume_size is 0; give a whole number"),
         (["--source-dir", "nowhere"], 1, "nowhere"),

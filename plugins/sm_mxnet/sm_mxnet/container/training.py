@@ -17,27 +17,10 @@ from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.functions import call_with_named
 from sm_core.container.process import deferred_stop
 from sm_core.errors import SourceError
-from sm_core.scripts import ScriptFunctions, runs_as_script
+from sm_core.scripts import runs_as_script
+from sm_mxnet.functions import FUNCTIONS
 
-__all__ = ["FUNCTIONS", "cluster", "save_module", "train"]
-
-FUNCTIONS = ScriptFunctions(
-    required=(("train",),),
-    arguments=frozenset(
-        {
-            "channel_input_dirs",
-            "current_host",
-            "hosts",
-            "hyperparameters",
-            "input_data_config",
-            "model_dir",
-            "num_cpus",
-            "num_gpus",
-            "output_data_dir",
-        }
-    ),
-    main="train",
-)
+__all__ = ["cluster", "save_module", "train"]
 
 
 def train(environment: TrainingEnvironment) -> bool | None:

@@ -1,0 +1,1 @@
+"""Acme's rules for what its people run on Amazon SageMaker."""
