@@ -35,8 +35,8 @@ __all__ = [
 
 Body = bytes | str | IO[bytes]
 
-#: What encoding raises for a payload that has no form, or contains itself.
-_UNENCODABLE = (ValueError, TypeError, OverflowError, RecursionError, csv.Error)
+#: What encoding raises for a payload that has no form, contains itself, or is too large when dense.
+_UNENCODABLE = (ValueError, TypeError, OverflowError, MemoryError, RecursionError, csv.Error)
 #: What decoding raises for bytes that are no text, a charset that there is not, a list nested
 #: without end, an array that cannot be.
 _UNDECODABLE = (ValueError, LookupError, TypeError, csv.Error, MemoryError, RecursionError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import pickle
+import subprocess
 import sys
 from collections import deque
 from datetime import date, datetime, time, timezone
@@ -221,6 +222,18 @@ def test_any_bytes_are_decoded_or_refused(
         deserializer(io.BytesIO(body), content_type)
 
 
+def test_other_libraries_are_used_without_being_imported() -> None:
+    program = """
+import io, sys
+import sm_core
+for serializer in (sm_core.json_serializer, sm_core.csv_serializer, sm_core.jsonlines_serializer):
+    serializer([[1, 2.5, "x"]])
+sm_core.json_deserializer(io.BytesIO(b"[1]"), "application/json")
+assert not {"numpy", "pandas", "scipy", "boto3"} & set(sys.modules), sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 # Real values
 
 
@@ -318,6 +331,14 @@ def test_a_list_that_holds_itself_is_refused() -> None:
     for value in (endless, deep):
         with pytest.raises(CodecError, match="a list cannot be sent as application/json"):
             json_serializer(value)
+
+
+def test_a_matrix_that_is_too_large_when_dense_is_refused() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sparse.csr_matrix((1000, 2**50))
+    for serializer in (json_serializer, csv_serializer, npy_serializer):
+        with pytest.raises(CodecError, match="a csr_matrix cannot be sent as"):
+            serializer(matrix)
 
 
 def test_three_dimensions_are_no_csv() -> None:

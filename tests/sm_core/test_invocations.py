@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
@@ -66,7 +66,7 @@ Serve = Callable[..., "tuple[Session, list[str]]"]
 @pytest.fixture
 def serve(aws: None) -> Iterator[Serve]:
     """An endpoint on loopback that answers with each status in turn, 0 for never."""
-    servers: list[HTTPServer] = []
+    servers: list[ThreadingHTTPServer] = []
     done = threading.Event()
 
     def start(*statuses: int, code: str = "InternalFailure") -> tuple[Session, list[str]]:
@@ -90,7 +90,7 @@ def serve(aws: None) -> Iterator[Serve]:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        server = HTTPServer(("127.0.0.1", 0), Handler)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         client = boto3.client(
