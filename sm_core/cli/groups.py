@@ -5,9 +5,11 @@ The exit status is 0 for success, 1 for a failure, 2 for wrong usage, and 130 af
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any, TextIO
 
 import click
@@ -40,6 +42,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error raised on purpose becomes one message and exit status 1."""
+        if isinstance(sys.stdout, TextIOWrapper):
+            # What others wrote need not be in the characters that this terminal has.
+            sys.stdout.reconfigure(errors="replace")
         with _short_warnings():
             try:
                 return super().invoke(ctx)

@@ -105,6 +105,7 @@ def train(
     sm train --framework mxnet --entry-point train.py --instance-type local \\
         --input train=./data -H epochs=5
     """
+    from sm_core.errors import TrainingJobFailed
     from sm_core.estimator import Estimator
 
     chosen = given_options(options)
@@ -125,9 +126,14 @@ def train(
     assert job is not None
     if not as_json:
         click.echo(job.name)
-    if wait:
-        with redirect_stdout(sys.stderr), interruptible(job.name):
-            job.wait(logs=logs)
+    try:
+        if wait:
+            with redirect_stdout(sys.stderr), interruptible(job.name):
+                job.wait(logs=logs)
+    except TrainingJobFailed:
+        if as_json:
+            print_json(job.describe())
+        raise
     if as_json:
         print_json(job.describe())
 

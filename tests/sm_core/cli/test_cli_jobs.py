@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from botocore.stub import Stubber
-from click.testing import Result
+from click.testing import CliRunner, Result
 
+from sm_core.cli import main
 from sm_core.jobs import TrainingJob
 from sm_core.logs import TRAINING_GROUP
 from sm_core.session import Session
@@ -153,6 +154,15 @@ def test_log_lines(run: Run, stubber: Stubber, write_log: WriteLog) -> None:
     assert (result.exit_code, result.stdout) == (0, "algo-1 | first\nalgo-1 | second\n")
 
 
+def test_characters_that_a_terminal_lacks(
+    session: Session, stubber: Stubber, write_log: WriteLog
+) -> None:
+    stubber.add_response("describe_training_job", description("InProgress"))
+    write_log(TRAINING_GROUP, STREAM, "caf\u00e9")
+    result = CliRunner(charset="ascii").invoke(main, ["jobs", "logs", "job"])
+    assert (result.exit_code, result.stdout) == (0, "algo-1 | caf?\n")
+
+
 def test_log_lines_are_followed_to_the_end(run: Run, stubber: Stubber, write_log: WriteLog) -> None:
     stubber.add_response("describe_training_job", description("InProgress"))
     stubber.add_response("describe_training_job", description("Failed", FailureReason="broken"))
@@ -207,12 +217,8 @@ def test_metrics_are_plotted_where_that_is_asked_for(run: Run, measured: None) -
 
 
 def test_metrics_are_plotted_in_ascii_where_nothing_else_can_be_shown(
-    session: Session, measured: None, capsysbinary: pytest.CaptureFixture[bytes]
+    session: Session, measured: None
 ) -> None:
-    from click.testing import CliRunner
-
-    from sm_core.cli import main
-
     result = CliRunner(charset="ascii").invoke(main, ["jobs", "metrics", "job", "--plot"])
     assert result.exit_code == 0, result.output
     assert "2 |" in result.stdout

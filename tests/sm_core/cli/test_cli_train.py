@@ -170,6 +170,9 @@ def test_a_job_that_fails(train: Run, session: Session) -> None:
     assert result.exit_code == 1
     assert result.stdout == "a\n"
     assert "Error: training job a failed: AlgorithmError: out of paper\n" in result.stderr
+    as_json = train("--job-name", "b", "--json")
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout)["FailureReason"] == "AlgorithmError: out of paper"
 
 
 def test_ctrl_c_says_how_to_come_back(train: Run, monkeypatch: pytest.MonkeyPatch) -> None:

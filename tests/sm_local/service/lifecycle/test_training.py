@@ -45,6 +45,13 @@ def assert_nothing_is_left(service: Any, name: str) -> None:
     assert left <= {"logs", "events.jsonl", "lock", "supervisor.log"}
 
 
+def test_metric_definitions_are_kept(shared: Any) -> None:
+    definitions = [{"Name": "loss", "Regex": r"loss=(\S+)"}]
+    image = {"TrainingImage": "test", "TrainingInputMode": "File"}
+    shared.train("measured", AlgorithmSpecification={**image, "MetricDefinitions": definitions})
+    assert shared.ended("measured")["AlgorithmSpecification"]["MetricDefinitions"] == definitions
+
+
 def test_a_job_that_completes(shared: Any) -> None:
     shared.upload({"digits/a.csv": "1", "digits/b/c.csv": "2", "digitsx": "3"})
     shared.train("completes", InputDataConfig=[channel("s3://data/digits/")])
