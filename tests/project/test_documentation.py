@@ -177,7 +177,7 @@ def command_exists(words: list[str]) -> bool:
     if tool == "eval":
         inner = re.fullmatch(r"\$\((.*)\)", rest[0])
         return inner is not None and command_exists(shlex.split(inner[1]))
-    return tool in {"aws", "cd", "cp", "export", "git", "mkdir", "tar", "unset"}
+    return tool in {"aws", "cd", "cp", "echo", "export", "git", "mkdir", "printf", "tar", "unset"}
 
 
 def sm_command_exists(words: list[str]) -> bool:
