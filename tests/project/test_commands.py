@@ -23,7 +23,7 @@ import pytest
 pytestmark = [pytest.mark.integ, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
-SM = Path(sys.executable).with_name("sm")
+SM = str(Path(sys.executable).with_name("sm"))
 SECONDS = 120.0
 BLOCK = re.compile(r"^<!-- test: (\w+) -->\n+```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -75,7 +75,7 @@ class Place:
 def _environment(folder: Path) -> dict[str, str]:
     return {
         **os.environ,
-        "PATH": f"{SM.parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{Path(SM).parent}{os.pathsep}{os.environ['PATH']}",
         "SMCORE_LOCAL_HOME": str(folder / "home"),
         "SMCORE_BACKEND": "local",
         "TERM": "xterm",
