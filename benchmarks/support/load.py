@@ -56,19 +56,47 @@ class Client(asyncio.Protocol):
             self.lost.set_result(None)
 
 
-async def generate(port: int, connections: int, seconds: float, body: bytes) -> dict[str, float]:
-    """Load the server on `port` for `seconds`."""
+def _message(port: int, body: bytes) -> bytes:
     head = (
         f"POST /invocations HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    request = head.encode() + body
+    return head.encode() + body
+
+
+def request(port: int, *, connections: int, count: int, body: bytes) -> None:
+    """Make `count` requests or a few more over `connections`, all of which must be answered."""
+    uvloop.run(_request(_message(port, body), port, connections=connections, count=count))
+
+
+async def _request(message: bytes, port: int, *, connections: int, count: int) -> None:
     latencies: list[tuple[float, float]] = []
+    clients = await _connect(message, latencies, port=port, connections=connections)
+    answered = 0
+    while answered < count:
+        await asyncio.sleep(0.05)
+        answered += len(latencies)
+        latencies.clear()
+        if any(client.lost.done() for client in clients):
+            raise RuntimeError("a request was not answered")
+    for client in clients:
+        client.transport.abort()
+
+
+async def _connect(
+    message: bytes, latencies: list[tuple[float, float]], *, port: int, connections: int
+) -> list[Client]:
     loop = asyncio.get_running_loop()
-    clients = [
-        (await loop.create_connection(lambda: Client(request, latencies), "127.0.0.1", port))[1]
+    return [
+        (await loop.create_connection(lambda: Client(message, latencies), "127.0.0.1", port))[1]
         for _ in range(connections)
     ]
+
+
+async def generate(port: int, connections: int, seconds: float, body: bytes) -> dict[str, float]:
+    """Load the server on `port` for `seconds`."""
+    latencies: list[tuple[float, float]] = []
+    clients = await _connect(_message(port, body), latencies, port=port, connections=connections)
     start = time.perf_counter() + WARM_UP
     done, _ = await asyncio.wait(
         [client.lost for client in clients],

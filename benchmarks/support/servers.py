@@ -17,6 +17,7 @@ from pathlib import Path
 
 __all__ = [
     "Skipped",
+    "bare_uvicorn",
     "free_port",
     "install_ours",
     "install_peer",
@@ -34,6 +35,12 @@ import sys
 from sagemaker_inference import model_server
 model_server.MMS_CONFIG_FILE = sys.argv[1]
 model_server.start_model_server()
+"""
+_BARE = """
+async def application(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 """
 _PATIENCE = 120.0
 
@@ -145,6 +152,17 @@ def our_server(
     variables = _variables(base, port, workers, python)
     command: list[str | Path] = [python / "python", "-m", "sm_core.container", "serve"]
     with _started(command, folder=base, variables=variables) as process:
+        yield process
+
+
+@contextmanager
+def bare_uvicorn(base: Path, *, port: int, python: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """uvicorn with an application that answers 200 to everything."""
+    (base / "bare.py").write_text(_BARE, encoding="utf-8")
+    command: list[str | Path] = [python / "python", "-m", "uvicorn", "--no-access-log"]
+    options = ["--host", "127.0.0.1", "--port", str(port), "bare:application"]
+    variables = {"PATH": os.environ.get("PATH", os.defpath)}
+    with _started([*command, *options], folder=base, variables=variables) as process:
         yield process
 
 

@@ -15,6 +15,7 @@ from sm_core.container.environment import ServingEnvironment
 from sm_core.container.errors import ContainerError
 from sm_core.container.limits import ServingLimits
 from sm_core.container.logs import configure_logging
+from sm_core.container.metrics import metrics_sent
 from sm_core.container.pool import Pool
 from sm_core.container.requirements import install_requirements
 from sm_core.errors import SMError
@@ -37,7 +38,8 @@ def serve() -> int:
         logger.error("%s", error)
         return 1
     try:
-        return uvloop.run(_run(environment, limits, listener))
+        with metrics_sent(environment):
+            return uvloop.run(_run(environment, limits, listener))
     finally:
         listener.close()
         if environment.socket_path is not None:
