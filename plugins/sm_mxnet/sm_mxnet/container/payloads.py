@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import warnings
 from math import prod
 from typing import Any
 
@@ -12,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from sm_core.container import payloads
+from sm_core.container.arrays import array_of
 from sm_core.container.errors import BadPayload
 
 __all__ = ["csv_of", "json_of", "rows_of_csv", "rows_of_json"]
@@ -29,33 +30,19 @@ def rows_of_json(body: str | bytes, shape: tuple[int, ...] | None) -> _Rows:
     Raises:
         BadPayload: `body` is no such list, or its rows have another shape.
     """
-    try:
-        values = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadPayload(f"the body is not JSON: {error}") from None
+    values = payloads.value_of_json(body)
     if not isinstance(values, list):
         raise BadPayload(f"the body must be one JSON list of rows, not {_kind(values)}")
     if not values:
         raise BadPayload("the body is an empty list; it must have at least one row")
-    array = _array(values)
-    if array.dtype.kind not in "biuf":
+    array = array_of(values)
+    if array is None:
         raise BadPayload(
             "the body must be a list of rows of equal length, with numbers only: no text, null "
             "or objects"
         )
     rows = _finite(array)
     return rows if shape is None else _fitted(rows, shape)
-
-
-def _array(values: list[Any]) -> npt.NDArray[Any]:
-    """`values` as an array, of objects where the rows are ragged or hold more than numbers."""
-    try:
-        with warnings.catch_warnings():
-            # numpy below 1.24 warns about ragged rows, later versions refuse them.
-            warnings.simplefilter("ignore")
-            return np.asarray(values)
-    except ValueError:
-        return np.empty(0, dtype=object)
 
 
 def _finite(array: npt.NDArray[Any]) -> _Rows:
@@ -90,32 +77,9 @@ def rows_of_csv(body: str, shape: tuple[int, ...] | None) -> _Rows:
     Raises:
         BadPayload: a line holds something else, or too many or too few numbers; names the line.
     """
-    reader = csv.reader(io.StringIO(body, newline=""), strict=True)
-    rows: list[list[float]] = []
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows.append(_numbers(cells, reader.line_num))
-                _check_width(rows, shape, line=reader.line_num)
-    except csv.Error as error:
-        raise BadPayload(f"line {reader.line_num} is not CSV: {error}") from None
-    if not rows:
-        raise BadPayload("the body has no line of numbers")
+    rows = payloads.rows_of_csv(body, width=None if shape is None else prod(shape))
     array = _finite(np.asarray(rows))
     return array if shape is None else array.reshape(-1, *shape)
-
-
-def _numbers(cells: list[str], line: int) -> list[float]:
-    try:
-        return [float(cell) for cell in cells]
-    except ValueError as error:
-        raise BadPayload(f"line {line} holds something that is no number: {error}") from None
-
-
-def _check_width(rows: list[list[float]], shape: tuple[int, ...] | None, *, line: int) -> None:
-    width = len(rows[0]) if shape is None else prod(shape)
-    if len(rows[-1]) != width:
-        raise BadPayload(f"line {line} has {len(rows[-1])} numbers instead of {width}")
 
 
 def json_of(prediction: Any) -> bytes:
