@@ -56,7 +56,7 @@ CLIENT_HOOKS = frozenset(
         "sm_request",
     }
 )
-CONTAINER_HOOKS = frozenset({"sm_cluster", "sm_inference", "sm_train"})
+CONTAINER_HOOKS = frozenset({"sm_cluster", "sm_codecs", "sm_inference", "sm_train"})
 _ALL_HOOKS = CLIENT_HOOKS | CONTAINER_HOOKS
 #: Hooks by which a plugin amends or refuses requests, so that none may leave without it.
 POLICY_HOOKS = frozenset({"sm_check_request", "sm_request"})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
 from sm_core.container import payloads
 from sm_core.container.environment import ServingEnvironment
-from sm_core.container.errors import ContainerError
-from sm_core.container.inference import FunctionHandler
+from sm_core.container.errors import BadPayload, ContainerError
+from sm_core.container.inference import Codec, FunctionHandler
+from sm_core.errors import CodecError
 
 __all__ = ["GenericHandler"]
 
@@ -17,16 +19,26 @@ _JSON, _CSV, _NPY = "application/json", "text/csv", "application/x-npy"
 
 
 class GenericHandler(FunctionHandler):
-    """Needs ``model_fn``. Arrays are numpy's where numpy is installed, and lists where not."""
+    """Needs ``model_fn``. Arrays are numpy's where numpy is installed, and lists where not.
+
+    Content types of plugins' codecs are read and written too, in the values that those have.
+    """
 
     def __init__(self, environment: ServingEnvironment) -> None:
         super().__init__(environment)
         self._has_numpy = find_spec("numpy") is not None
         types: Sequence[str] = (_JSON, _CSV, _NPY) if self._has_numpy else (_JSON, _CSV)
         self.reads = self.writes = types
+        self._codecs: dict[str, Codec] = {}
 
     def load(self) -> None:
         """Load the model, and refuse one that the default cannot call."""
+        self._codecs = {
+            codec.content_type: codec
+            for codec in self.codecs
+            if codec.content_type not in self.reads
+        }
+        self.reads = self.writes = (*self.reads, *self._codecs)
         super().load()
         if self.is_overridden("transform_fn") or self.is_overridden("predict_fn"):
             return
@@ -38,6 +50,9 @@ class GenericHandler(FunctionHandler):
 
     def default_input_fn(self, body: str | bytes, content_type: str, model: Any) -> Any:
         """Numbers as an array; any other JSON as Python values."""
+        codec = self._codecs.get(content_type)
+        if codec is not None:
+            return _decoded(codec, body)
         if content_type == _NPY and isinstance(body, bytes):
             from sm_core.container.arrays import array_of_npy
 
@@ -60,6 +75,9 @@ class GenericHandler(FunctionHandler):
 
     def default_output_fn(self, prediction: Any, content_type: str) -> bytes:
         """An array, or anything that makes lists and numbers, in the accepted type."""
+        codec = self._codecs.get(content_type)
+        if codec is not None:
+            return _encoded(codec, prediction)
         if content_type == _NPY:
             from sm_core.container.arrays import npy_of
 
@@ -67,3 +85,18 @@ class GenericHandler(FunctionHandler):
         if content_type == _CSV:
             return payloads.csv_of(prediction)
         return payloads.json_of(prediction)
+
+
+def _decoded(codec: Codec, body: str | bytes) -> Any:
+    data = body.encode() if isinstance(body, str) else body
+    try:
+        return codec.deserializer(io.BytesIO(data), codec.content_type)
+    except CodecError as error:
+        raise BadPayload(str(error)) from None
+
+
+def _encoded(codec: Codec, prediction: Any) -> bytes:
+    body = codec.serializer(prediction)
+    if isinstance(body, str):
+        return body.encode()
+    return body if isinstance(body, bytes) else body.read()

@@ -6,6 +6,7 @@ these, with `sm_core.plugins.hookimpl`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from sm_core.plugins import hookspec
 
 if TYPE_CHECKING:
     from sm_core.container.environment import ServingEnvironment, TrainingEnvironment
-    from sm_core.container.inference import InferenceHandler
+    from sm_core.container.inference import Codec, InferenceHandler
 
 
 @hookspec
@@ -25,6 +26,15 @@ def sm_cluster(environment: TrainingEnvironment) -> AbstractContextManager[objec
     and left after it, whatever way that ends; it gets the exception, if there is one, and cannot
     change the outcome: what it raises on its way out is logged. Hosts are reached by
     ``environment.address_of(host, port)``. An exception on the way in fails the job.
+    """
+
+
+@hookspec
+def sm_codecs() -> Iterable[Codec]:  # type: ignore[empty-body]  # a specification
+    """Return the codecs that the plugin brings; the client has a hook of the same name.
+
+    Called once in each worker of the model server. A model of no framework is then asked and
+    answers in these content types too, beside JSON, CSV and npy.
     """
 
 

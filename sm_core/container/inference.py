@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import IO, Any, Protocol, runtime_checkable
 
 from sm_core.container.code import import_script
 from sm_core.container.context import Context
@@ -15,7 +15,7 @@ from sm_core.container.messages import Request, Response
 from sm_core.container.negotiation import MediaType, accepted, choose, parse_media_type
 from sm_core.container.signatures import FUNCTIONS, adapted
 
-__all__ = ["FunctionHandler", "InferenceHandler", "Request", "Response"]
+__all__ = ["Codec", "FunctionHandler", "InferenceHandler", "Request", "Response"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,31 @@ _DEFAULT_PROGRAM = "inference.py"
 _STEPS = ("input_fn", "predict_fn", "output_fn")
 
 
+@runtime_checkable
+class Codec(Protocol):
+    """How bodies of one content type are written and read; `sm_core.codecs` has the class."""
+
+    @property
+    def content_type(self) -> str:
+        """Media type without parameters, lower case."""
+
+    @property
+    def serializer(self) -> Callable[[Any], bytes | str | IO[bytes]]:
+        """Makes a body of a value."""
+
+    @property
+    def deserializer(self) -> Callable[[IO[bytes], str], Any]:
+        """Makes a value of a body and its content type."""
+
+
 class InferenceHandler:
-    """Answers requests; one per worker process, all calls from its main thread."""
+    """Answers requests; one per worker process, all calls from its main thread.
+
+    Attributes:
+        codecs: those that plugins bring; set before `load`.
+    """
+
+    codecs: Sequence[Codec] = ()
 
     def load(self) -> None:
         """Make ready; called once, before the worker reports healthy.

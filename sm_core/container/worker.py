@@ -23,7 +23,7 @@ from sm_core.container.code import use_code
 from sm_core.container.environment import ServingEnvironment
 from sm_core.container.errors import RequestRefused
 from sm_core.container.failure import log_exception
-from sm_core.container.inference import InferenceHandler
+from sm_core.container.inference import Codec, InferenceHandler
 from sm_core.container.logs import configure_logging
 from sm_core.container.messages import (
     Request,
@@ -49,7 +49,10 @@ def run(connection: socket.socket) -> int:
     configure_logging(environment.log_level)
     use_code(environment.code_dir, environment.base_dir)
     try:
-        handler: InferenceHandler = container_plugins().hook.sm_inference(environment=environment)
+        plugins = container_plugins()
+        handler: InferenceHandler = plugins.hook.sm_inference(environment=environment)
+        found = plugins.collect("sm_codecs", object)
+        handler.codecs = [codec for _, codec in found if isinstance(codec, Codec)]
         handler.load()
     except SMError as error:
         logger.error("the model cannot be loaded: %s", error)
