@@ -15,7 +15,7 @@ from sm_core.container.messages import Request, Response
 from sm_core.container.negotiation import MediaType, accepted, choose, parse_media_type
 from sm_core.container.signatures import FUNCTIONS, adapted
 
-__all__ = ["Codec", "FunctionHandler", "InferenceHandler", "Request", "Response"]
+__all__ = ["FunctionHandler", "InferenceHandler", "Request", "Response"]
 
 logger = logging.getLogger(__name__)
 
