@@ -74,8 +74,10 @@ class Backend:
         """`instance_type` as a request names it.
 
         Raises:
-            ConfigurationError: it is one of `instance_types` and cannot be used.
+            ConfigurationError: it is empty, or one of `instance_types` that cannot be used.
         """
+        if not instance_type:
+            raise ConfigurationError("an instance type is missing; one looks like 'ml.c5.xlarge'")
         reason = self.unusable(instance_type) if instance_type in self.instance_types else None
         if reason is not None:
             raise ConfigurationError(f"instance type {instance_type!r} cannot be used: {reason}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import boto3
 
     from sm_core.codecs import Codec
-    from sm_core.images import ImageRequest
+    from sm_core.images import ImageOrigin, ImageRequest
 
 
 @hookimpl
@@ -51,3 +51,13 @@ def sm_image(request: ImageRequest) -> str | None:
     if table is None or request.framework not in table.frameworks:
         return None
     return image_uri(table, request)
+
+
+@hookimpl(trylast=True)
+def sm_image_origin(image: str) -> ImageOrigin | None:
+    """What an image is that the user's own file lists."""
+    from sm_core.imagechoice import origin_of_image
+    from sm_core.imagetables import user_table
+
+    table = user_table()
+    return None if table is None else origin_of_image(table, image)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
+from sm_core.attaching import Code, DescribedJob
 from sm_core.declarations import (
     ESTIMATOR,
     INPUT_MODES,
@@ -24,25 +25,16 @@ from sm_core.frameworks import get_framework
 from sm_core.hyperparameters import initial, merged
 from sm_core.images import ImageRequest, resolve_image
 from sm_core.inputs import Inputs
-from sm_core.jobs import TrainingJob
+from sm_core.jobs import TrainingJob, is_ended
 from sm_core.model import Model, deployment
 from sm_core.naming import base_name, unique_name
 from sm_core.notices import warn_user
 from sm_core.options import Declared, Option, documented, given_only
 from sm_core.preparation import DryPreparation, Preparation
-from sm_core.requests import framework_of_calls, shown_request, tags_of, to_aws
+from sm_core.requests import framework_of_calls, shown_request, to_aws
 from sm_core.session import Session, session_for
-from sm_core.settings import (
-    JOB_ENVIRONMENT,
-    Checkpoints,
-    Network,
-    Spot,
-    check_kind,
-    environment_of,
-    metrics_of,
-)
 from sm_core.source import Source, SourceFile
-from sm_core.training import Training
+from sm_core.training import Training, check_settings
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -144,27 +136,55 @@ class Estimator(Declared, EstimatorValues):
             raise ConfigurationError(
                 f"input_mode is {self.input_mode!r}; it is one of {', '.join(INPUT_MODES)}"
             )
-        self._check_settings()
+        check_settings(self)
         if self.train_max_run < 60:
             warn_user(f"train_max_run={self.train_max_run} is in seconds, and less than a minute")
 
-    def _check_settings(self) -> None:
-        tags_of(self.tags)
-        metrics_of(self.metrics)
-        environment_of("environment", self.environment, longest=JOB_ENVIRONMENT)
-        check_kind("network", self.network, Network)
-        check_kind("checkpoints", self.checkpoints, Checkpoints)
-        spot = check_kind("spot", self.spot, Spot)
-        if spot is not None and spot.max_wait < self.train_max_run:
-            raise ConfigurationError(
-                f"spot: max_wait is {spot.max_wait} seconds, less than train_max_run, "
-                f"{self.train_max_run}; the time of training counts as waiting, too"
-            )
-        if self.script_mode not in (None, True, False):
-            raise ConfigurationError(
-                f"script_mode is {self.script_mode!r}; give True, False, or None to leave it to "
-                "the script"
-            )
+    @classmethod
+    def attach(
+        cls,
+        training_job_name: str,
+        sagemaker_session: Session | None = None,
+        *,
+        wait: bool = True,
+        logs: bool = True,
+    ) -> Self:
+        """The estimator of a training job that there is, whoever started it.
+
+        Args:
+            training_job_name: the job's name.
+            sagemaker_session: the Session of its account; None for a new one.
+            wait: block until a job that is under way has ended.
+            logs: while waiting, show its statuses and log lines.
+
+        Returns:
+            an instance of the class whose framework the job's image belongs to.
+
+        Raises:
+            ConfigurationError: it is the job of another framework than this class's.
+            TrainingJobFailed: the job failed while it was waited for.
+            RequestError: there is no such job.
+        """
+        session = sagemaker_session or Session()
+        latest = TrainingJob(training_job_name, session)
+        job = DescribedJob.of(latest.describe(), cls.framework_name)
+        own = cls.framework_name is not None
+        target = cls if own or job.framework is None else job.framework.estimator_class()
+        estimator = target(**target.options_of_job(job, session))
+        estimator.latest_training_job = latest
+        if wait and not is_ended(job.description):
+            latest.wait(logs=logs)
+        return cast("Self", estimator)
+
+    @classmethod
+    def options_of_job(cls, job: DescribedJob, session: Session) -> dict[str, Any]:
+        """The constructor's options for a job; a framework with options of its own adds those.
+
+        Args:
+            job: what is known of it.
+            session: to be the estimator's.
+        """
+        return job.options(session)
 
     @property
     def sagemaker_session(self) -> Session:
@@ -300,7 +320,21 @@ class Estimator(Declared, EstimatorValues):
         shared = {name: getattr(self, name) for name in shared_options(self.framework)}
         if "model_data" not in given:
             given["model_data"] = self.model_data
-        return model_class(**{"image": self.image_name, **shared, **given})
+        image = {"image": self.image_name or None}
+        return model_class(**{**image, **shared, **self._trained_code(shared, given), **given})
+
+    def _trained_code(self, options: Iterable[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Options that name the code of the last job, for its model to be served with the same.
+
+        Args:
+            options: those that the model has.
+            given: those that the user gives; code among them is served instead.
+        """
+        ours = {"entry_point", "source_dir", "dependencies"}
+        if self.latest_training_job is None or ours & set(given) or not ours <= set(options):
+            return {}
+        code = Code.of_job(self.latest_training_job.describe())
+        return {} if code is None else code.options()
 
     def deploy(
         self,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sm_core.codecs import Codec
     from sm_core.containerspec import ContainerSpec, Device
     from sm_core.frameworks import Framework
-    from sm_core.images import ImageRequest
+    from sm_core.images import ImageOrigin, ImageRequest
     from sm_core.requests import RequestContext
 
 
@@ -39,6 +39,15 @@ def sm_image(request: ImageRequest) -> str | None:
     Called before a request needs an image, unless the user gave ``image_name``, which always wins.
     The first result that is not None is used. Raise `ImageError` for a framework that is yours and
     a version, region or instance type that is not.
+    """
+
+
+@hookspec(firstresult=True)
+def sm_image_origin(image: str) -> ImageOrigin | None:
+    """Return what `image` is, if it is one of the plugin's, of any generation; else None.
+
+    Called when an estimator attaches to a job, whose image is all that tells the framework and its
+    version. The first result that is not None is used.
     """
 
 

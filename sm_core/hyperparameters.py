@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = [
+    "AsSent",
     "Hyperparameter",
     "Hyperparameters",
     "check_limits",
@@ -124,6 +125,10 @@ class Hyperparameter(Generic[T]):
             raise ValueError(f"{self.name} is {value!r}; it must be {self.expected}") from None
 
 
+class AsSent(dict[str, Any]):
+    """Hyperparameters that a job has, by the names that are sent: checked only to be sent again."""
+
+
 class Hyperparameters:
     """Base of the classes that declare hyperparameters, each as an attribute."""
 
@@ -163,9 +168,12 @@ def initial(framework: Framework | None, bound: dict[str, Any]) -> dict[str, Any
         TypeError: a hyperparameter is given twice, or nothing but a required one is missing.
         ConfigurationError: one has a value that cannot be; all mistakes are named at once.
     """
-    free = own_copy(bound.pop("hyperparameters"))
+    given = bound.pop("hyperparameters")
+    free = own_copy(given)
     declared = declared_hyperparameters(framework)
     named = {name: value for name in declared if (value := bound.pop(name)) is not None}
+    if isinstance(given, AsSent):
+        return free
     twice = [name for name in named if {name, declared[name].wire} & set(free)]
     if twice:
         raise TypeError(f"{', '.join(twice)}: given both by name and in hyperparameters")

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from sm_core.errors import ImageError
-from sm_core.images import Chip, ImageRequest, chip_of, family_of
+from sm_core.images import Chip, ImageOrigin, ImageRequest, chip_of, family_of
 from sm_core.imagetables import VARIABLE, Image, Images, ImageTable, in_order
 
-__all__ = ["image_uri", "version_of_image"]
+__all__ = ["image_uri", "origin_of_image", "version_of_image"]
 
 _OTHERWISE = f"name an image with image_name=, or list it in the file that {VARIABLE} names"
 _URI = re.compile(
@@ -46,6 +46,32 @@ def image_uri(table: ImageTable, request: ImageRequest) -> str:
     return f"{_registry(table, image, request)}/{image.repository}:{tag}"
 
 
+def origin_of_image(table: ImageTable, image: str) -> ImageOrigin | None:
+    """What an image of the table's registries is, from its URI alone; None for others.
+
+    Args:
+        table: of the plugin; the user's own additions to it are considered.
+        image: URI.
+    """
+    table = table.with_users()
+    uri = _URI.fullmatch(image)
+    if uri is None or uri["domain"] not in table.ecr_domain.values():
+        return None
+    for framework, scopes in table.frameworks.items():
+        named = [
+            each
+            for scope in scopes.values()
+            for each in scope.images
+            if each.repository == uri["repository"]
+        ]
+        sets = [table.accounts[each.accounts] for each in named if each.accounts in table.accounts]
+        if any(uri["account"] in (each.main, *each.other.values()) for each in sets):
+            version, *rest = uri["tag"].split("-")
+            python = next((part for part in rest if re.fullmatch(r"py\d+", part)), None)
+            return ImageOrigin(framework=framework, version=version, py_version=python)
+    return None
+
+
 def version_of_image(table: ImageTable, framework: str, image: str) -> str | None:
     """The version of `framework` that an image of the table's registries holds; None for others.
 
@@ -54,20 +80,8 @@ def version_of_image(table: ImageTable, framework: str, image: str) -> str | Non
         framework: that the image should be of.
         image: URI.
     """
-    table = table.with_users()
-    match = _URI.fullmatch(image)
-    if match is None or match["domain"] not in table.ecr_domain.values():
-        return None
-    named = [
-        each
-        for scope in table.frameworks.get(framework, {}).values()
-        for each in scope.images
-        if each.repository == match["repository"]
-    ]
-    sets = [table.accounts[each.accounts] for each in named if each.accounts in table.accounts]
-    if not any(match["account"] in (each.main, *each.other.values()) for each in sets):
-        return None
-    return match["tag"].partition("-")[0]
+    origin = origin_of_image(table, image)
+    return origin.version if origin is not None and origin.framework == framework else None
 
 
 def _scope(table: ImageTable, request: ImageRequest, chip: Chip) -> tuple[Images, str]:

@@ -10,7 +10,16 @@ import attrs
 
 from sm_core.errors import ConfigurationError, ImageError
 
-__all__ = ["Chip", "ImageRequest", "Scope", "chip_of", "family_of", "resolve_image"]
+__all__ = [
+    "Chip",
+    "ImageOrigin",
+    "ImageRequest",
+    "Scope",
+    "chip_of",
+    "family_of",
+    "image_origin",
+    "resolve_image",
+]
 
 Scope = Literal["training", "inference"]
 Chip = Literal["cpu", "gpu", "graviton", "inferentia", "trainium"]
@@ -44,6 +53,28 @@ class ImageRequest:
     py_version: str | None = None
     accelerator_type: str | None = None
     smdistributed: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ImageOrigin:
+    """What an image is that a plugin knows.
+
+    Attributes:
+        framework: the framework's name.
+        version: its version; None where the image does not tell.
+        py_version: Python version as `ImageRequest` names it; None where the image does not tell.
+    """
+
+    framework: str
+    version: str | None = None
+    py_version: str | None = None
+
+
+def image_origin(image: str) -> ImageOrigin | None:
+    """What `image` is, from the first plugin that knows it; None for an image of the user's own."""
+    from sm_core.plugins import client_plugins
+
+    return client_plugins().first("sm_image_origin", ImageOrigin, image=image)
 
 
 def resolve_image(request: ImageRequest) -> str:

@@ -18,7 +18,7 @@ from sm_core.notices import warn_user
 from sm_core.requests import TrainingJobRequest, to_aws
 from sm_core.waiting import intervals, jittered, patiently
 
-__all__ = ["TrainingJob"]
+__all__ = ["TrainingJob", "is_ended"]
 
 #: Statuses from which a job does not move on.
 TERMINAL = ("Completed", "Failed", "Stopped", "Deleting")
@@ -127,7 +127,7 @@ class TrainingJob:
             before = shown
             shown = _show_transitions(description, view, shown)
             fresh = logs and lines.show()
-            if description["TrainingJobStatus"] in TERMINAL:
+            if is_ended(description):
                 break
             if fresh or shown != before:
                 pauses = intervals(polling)
@@ -158,6 +158,11 @@ class TrainingJob:
                 f"training job {self.name} was stopped ({secondary}){why}; "
                 "its model is what had been saved by then"
             )
+
+
+def is_ended(description: Mapping[str, Any]) -> bool:
+    """Whether a described job will not move on."""
+    return description["TrainingJobStatus"] in TERMINAL
 
 
 class _Lines:

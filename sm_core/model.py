@@ -182,7 +182,7 @@ class Model(Declared):
         self._session: Session | None = bound.pop("sagemaker_session")
         for name, value in bound.items():
             setattr(self, name, value)
-        if self.framework is None and self.image is None:
+        if self.framework is None and not self.image:
             raise TypeError(
                 f"{type(self).__name__} needs image, or a framework's own class such as MXNetModel"
             )

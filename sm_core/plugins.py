@@ -53,6 +53,7 @@ CLIENT_HOOKS = frozenset(
         "sm_frameworks",
         "sm_hyperparameters",
         "sm_image",
+        "sm_image_origin",
         "sm_request",
     }
 )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import attrs
 
 from sm_core.declarations import EstimatorValues
-from sm_core.errors import InputError
+from sm_core.errors import ConfigurationError, InputError
 from sm_core.functionmode import refuse_untrained
 from sm_core.hyperparameters import check_limits, encode, settled
 from sm_core.inputs import Inputs, channels, implied_hyperparameters
@@ -25,10 +25,18 @@ from sm_core.requests import (
     TrainingJobRequest,
     tags_of,
 )
-from sm_core.settings import JOB_ENVIRONMENT, Network, environment_of, metrics_of
+from sm_core.settings import (
+    JOB_ENVIRONMENT,
+    Checkpoints,
+    Network,
+    Spot,
+    check_kind,
+    environment_of,
+    metrics_of,
+)
 from sm_core.source import Source
 
-__all__ = ["Training"]
+__all__ = ["Training", "check_settings"]
 
 #: Channel by which the code comes to a container without network.
 CODE_CHANNEL = "code"
@@ -196,3 +204,27 @@ def _brought(code: str, input_data: tuple[Channel, ...] | None) -> tuple[tuple[C
         input_mode="File",
     )
     return (*others, channel), f"/opt/ml/input/data/{CODE_CHANNEL}/{code.rpartition('/')[2]}"
+
+
+def check_settings(values: EstimatorValues) -> None:
+    """Check what an estimator was told beside the everyday options.
+
+    Raises:
+        ConfigurationError: a value cannot be.
+    """
+    tags_of(values.tags)
+    metrics_of(values.metrics)
+    environment_of("environment", values.environment, longest=JOB_ENVIRONMENT)
+    check_kind("network", values.network, Network)
+    check_kind("checkpoints", values.checkpoints, Checkpoints)
+    spot = check_kind("spot", values.spot, Spot)
+    if spot is not None and spot.max_wait < values.train_max_run:
+        raise ConfigurationError(
+            f"spot: max_wait is {spot.max_wait} seconds, less than train_max_run, "
+            f"{values.train_max_run}; the time of training counts as waiting, too"
+        )
+    if values.script_mode not in (None, True, False):
+        raise ConfigurationError(
+            f"script_mode is {values.script_mode!r}; give True, False, or None to leave it to "
+            "the script"
+        )

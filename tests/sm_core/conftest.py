@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import socket
 import sys
 import time
@@ -25,7 +26,7 @@ from sm_core.endpoints import Endpoint
 from sm_core.estimator import Estimator
 from sm_core.frameworks import Framework
 from sm_core.hyperparameters import Hyperparameters
-from sm_core.images import ImageRequest
+from sm_core.images import ImageOrigin, ImageRequest
 from sm_core.kinds import choice, integer, number, several
 from sm_core.model import Model, production_variant
 from sm_core.options import Option
@@ -157,7 +158,13 @@ def paper(add_plugin: AddPlugin, monkeypatch: pytest.MonkeyPatch) -> Framework:
         version = request.version or request.default_version
         return f"{request.region}.example/paper-{request.scope}:{version}-{request.instance_type}"
 
-    add_plugin("paper", sm_frameworks=sm_frameworks, sm_image=sm_image)
+    def sm_image_origin(image: str) -> ImageOrigin | None:
+        match = re.search(r"/paper-\w+:([0-9.]+)-", image)
+        return ImageOrigin(framework="paper", version=match[1]) if match else None
+
+    add_plugin(
+        "paper", sm_frameworks=sm_frameworks, sm_image=sm_image, sm_image_origin=sm_image_origin
+    )
     return PAPER
 
 
@@ -222,7 +229,12 @@ def cut(add_plugin: AddPlugin, monkeypatch: pytest.MonkeyPatch) -> Framework:
     def sm_image(request: ImageRequest) -> str | None:
         return "registry.example/cut:1" if request.framework == "cut" else None
 
-    add_plugin("cut", sm_frameworks=lambda: [CUT], sm_image=sm_image)
+    def sm_image_origin(image: str) -> ImageOrigin | None:
+        return ImageOrigin(framework="cut") if image == "registry.example/cut:1" else None
+
+    add_plugin(
+        "cut", sm_frameworks=lambda: [CUT], sm_image=sm_image, sm_image_origin=sm_image_origin
+    )
     return CUT
 
 

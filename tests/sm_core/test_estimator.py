@@ -720,7 +720,8 @@ def test_a_model_has_what_the_estimator_has_unless_told_otherwise(
     estimator = own(session, entry_point=script, network=NETWORK)
     estimator.fit("s3://data/digits")
     model = estimator.create_model()
-    assert (model.entry_point, model.role, model.image) == (script, ROLE, IMAGE)
+    # The code is that of the job.
+    assert (model.entry_point, model.role, model.image) == ("train.py", ROLE, IMAGE)
     assert (model.network, model.model_data) == (NETWORK, estimator.model_data)
     told = estimator.create_model(
         entry_point=str(other),

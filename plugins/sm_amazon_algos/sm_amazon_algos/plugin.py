@@ -12,7 +12,7 @@ from sm_core.plugins import hookimpl
 
 if TYPE_CHECKING:
     from sm_core.codecs import Codec
-    from sm_core.images import ImageRequest
+    from sm_core.images import ImageOrigin, ImageRequest
 
 #: Framework's name → its classes' prefix, and other names.
 ALGORITHMS = {
@@ -56,6 +56,15 @@ def sm_image(request: ImageRequest) -> str | None:
     from sm_core.imagechoice import image_uri
 
     return image_uri(image_table(), request)
+
+
+@hookimpl
+def sm_image_origin(image: str) -> ImageOrigin | None:
+    """Which algorithm one of AWS's images is."""
+    from sm_amazon_algos.images import image_table
+    from sm_core.imagechoice import origin_of_image
+
+    return origin_of_image(image_table(), image)
 
 
 @hookimpl

@@ -9,9 +9,10 @@ from importlib.resources import files
 from sm_core import imagechoice
 from sm_core.containerspec import ContainerSpec, Device
 from sm_core.errors import ImageError
+from sm_core.images import ImageOrigin
 from sm_core.imagetables import ImageTable
 
-__all__ = ["container_spec", "image_table", "version_of_image"]
+__all__ = ["container_spec", "image_table", "origin_of_image", "version_of_image"]
 
 #: The version that runs wherever this project's own container runs: the last one there is.
 RUNS = "1.9.1"
@@ -26,7 +27,8 @@ _PLATFORMS: dict[Device, tuple[str, ...]] = {
 }
 #: Images of 2017 had Python and processor in the repository's name, and a container version as tag.
 _FIRST_GENERATION = re.compile(
-    r"520713654638\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/sagemaker-mxnet-py[23]-(?:cpu|gpu):[\w.]+"
+    r"520713654638\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com"
+    r"/sagemaker-mxnet-(?P<python>py[23])-(?:cpu|gpu):[\w.]+"
 )
 
 
@@ -59,11 +61,18 @@ def container_spec(version: str | None, device: Device) -> ContainerSpec:
     )
 
 
+def origin_of_image(image: str) -> ImageOrigin | None:
+    """What an image of AWS's is, of any generation; None if it is no MXNet image."""
+    first = _FIRST_GENERATION.fullmatch(image)
+    if first is not None:
+        return ImageOrigin(framework="mxnet", version="0.12.1", py_version=first["python"])
+    return imagechoice.origin_of_image(image_table(), image)
+
+
 def version_of_image(image: str) -> str | None:
     """The MXNet version of an image of AWS's, of any generation; None if it is no MXNet image."""
-    if _FIRST_GENERATION.fullmatch(image):
-        return "0.12.1"
-    return imagechoice.version_of_image(image_table(), "mxnet", image)
+    origin = origin_of_image(image)
+    return origin.version if origin is not None and origin.framework == "mxnet" else None
 
 
 def _versions() -> set[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sm_core.container.environment import ServingEnvironment, TrainingEnvironment
     from sm_core.container.inference import InferenceHandler
     from sm_core.containerspec import ContainerSpec, Device
-    from sm_core.images import ImageRequest
+    from sm_core.images import ImageOrigin, ImageRequest
 
 NAME = "mxnet"
 
@@ -45,6 +45,14 @@ def sm_image(request: ImageRequest) -> str | None:
     from sm_mxnet.images import image_table
 
     return image_uri(image_table(), request)
+
+
+@hookimpl
+def sm_image_origin(image: str) -> ImageOrigin | None:
+    """Which MXNet version one of AWS's images has."""
+    from sm_mxnet.images import origin_of_image
+
+    return origin_of_image(image)
 
 
 @hookimpl
