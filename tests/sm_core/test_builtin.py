@@ -13,7 +13,7 @@ from sm_core.session import Session
 def test_the_core_s_own_behaviour_comes_through_the_hooks(no_installed_plugins: None) -> None:
     (load,) = client_plugins().loads
     assert (load.name, load.distribution) == ("core", "sm-core")
-    assert load.hooks == ("sm_backends", "sm_codecs", "sm_image")
+    assert load.hooks == ("sm_backends", "sm_codecs", "sm_image", "sm_image_origin")
 
 
 def test_the_aws_back_end_goes_by_boto3_s_chain(monkeypatch: pytest.MonkeyPatch) -> None:
