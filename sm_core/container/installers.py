@@ -32,7 +32,7 @@ CODEARTIFACT_VARIABLE = "CA_REPOSITORY_ARN"
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s,]*@")
 #: Characters of the installer's output that an error repeats: its end says what is wrong, and the
 #: platform shows 1024 characters of a reason.
-_TAIL = 700
+_TAIL = 900
 #: Where pip reads its configuration, below the environment's own folder and the user's.
 _PIP_FILES = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
 _index: dict[str, str] = {}
@@ -76,7 +76,7 @@ class Installer:
         if self.is_uv:
             said = self.run(["--dry-run", "--color", "never", *arguments], quiet=True)
             return _planned_by_uv(said)
-        self.run(["--dry-run", "--report", str(scratch), "--quiet", *arguments], quiet=True)
+        self.run(["--dry-run", "--report", str(scratch), *arguments], quiet=True)
         entries = json.loads(scratch.read_bytes())["install"]
         return [_as_requirement(entry) for entry in entries]
 
