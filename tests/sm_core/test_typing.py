@@ -11,7 +11,9 @@ import pytest
 
 #: Lines with ``# E: code`` are those where an error of that code is wanted, and no other.
 SAMPLE = """
-from sm_core import Estimator, Model, Predictor, Session, TrainingInput, json_serializer
+from sm_core import (
+    Checkpoints, Estimator, Model, Network, Predictor, Session, Spot, TrainingInput, json_serializer
+)
 
 own = Estimator("image:1", "role", 1, "ml.c5.xlarge")
 Estimator(image_uri="image:1", instance_type="ml.c5.xlarge", hyperparameters={"a": 1})
@@ -19,6 +21,13 @@ Estimator(image_name="image:1", train_instance_tpye="ml.c5.xlarge")  # E: call-o
 Estimator(image_name="image:1", train_instance_count="1")  # E: call-overload
 Estimator(framework="paper", entry_point="train.py", folds=2)
 Estimator(framework=3, entry_point="train.py")  # E: call-overload
+
+network = Network(subnets=["subnet-1"], security_groups="sg-1")
+Estimator("image:1", network=network, spot=Spot(max_wait=60), checkpoints=Checkpoints("s3://b/p"))
+Estimator("image:1", spot=True)  # E: call-overload
+Spot(max_wiat=60)  # E: call-arg
+own.create_model(serializer=json_serializer, predictor_cls=Predictor, env={"A": "1"})
+own.create_model(serialiser=json_serializer)  # E: call-arg
 
 own.fit({"train": "s3://b/p", "eval": TrainingInput("s3://b/e", distribution="ShardedByS3Key")})
 own.fit(["s3://b/p"])  # E: arg-type
