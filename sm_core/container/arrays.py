@@ -15,6 +15,8 @@ from sm_core.container.payloads import plain
 
 __all__ = ["array_of", "array_of_npy", "npy_of"]
 
+#: numpy below 1.24 only warns about rows of unequal lengths, later versions refuse them.
+_MAY_BE_RAGGED = tuple(int(part) for part in np.__version__.split(".")[:2]) < (1, 24)
 #: What reading bytes raises that are no npy, or an array that cannot be.
 _UNREADABLE = (
     ValueError,
@@ -32,9 +34,11 @@ def array_of(value: Any) -> npt.NDArray[Any] | None:
     if not isinstance(value, list):
         return None
     try:
-        with warnings.catch_warnings():
-            # numpy below 1.24 warns about rows of unequal lengths, later versions refuse them.
-            warnings.simplefilter("error")
+        if _MAY_BE_RAGGED:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                array = np.asarray(value)
+        else:
             array = np.asarray(value)
     except (ValueError, Warning):
         return None

@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -94,6 +95,7 @@ def response_frame(response: Response) -> bytes:
     return b"%b%b%b" % (prefix, head, response.body)
 
 
+@lru_cache(256)
 def _checked_line(name: str, value: str) -> str:
     if not _NAME.fullmatch(name) or name.lower() in _RESERVED:
         raise ValueError(f"a response cannot have a header {name!r}")

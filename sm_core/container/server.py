@@ -51,6 +51,7 @@ async def serve_http(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         limit_concurrency=limits.connections,
         timeout_keep_alive=int(limits.keep_alive),
         timeout_graceful_shutdown=int(limits.grace) + _LAST_ANSWERS,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,3 +40,37 @@ def test_records_are_written_and_read_at_a_quarter_of_the_speed_of_a_copy() -> N
     row = re.search(r"^ +([\d.]+) .* / memory copied$", answer.stdout, re.MULTILINE)
     assert row is not None
     assert float(row[1]) > 0.125, "a loaded machine may have half of what is promised, not less"
+
+
+def measured(name: str, *arguments: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+    answer = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, cwd=RUNNER.parents[1]
+    )
+    found = [json.loads(line) for line in answer.stdout.splitlines()]
+    if "skipped" in found[0]:
+        pytest.skip(found[0]["skipped"])
+    return found
+
+
+@pytest.mark.long
+def test_the_model_server_starts_in_less_than_three_starts_of_uvicorn() -> None:
+    (found,) = measured("server_start")
+    assert found["ours"] <= 3 * found["theirs"]
+
+
+@pytest.mark.long
+def test_a_million_requests_leave_the_model_server_s_memory_as_it_was() -> None:
+    (found,) = measured("server_memory", "1000000")
+    assert found["ours"] <= 1.05 * found["theirs"]
+
+
+@pytest.mark.long
+def test_the_model_server_is_faster_than_the_public_one() -> None:
+    ratios = {
+        each["claim"].split(": ")[1]: each["ours"] / each["theirs"] for each in measured("serving")
+    }
+    assert ratios["throughput, 8 at once"] >= 3
+    for quantity in ("median", "p99"):
+        for connections in (1, 8):
+            assert ratios[f"{quantity}, {connections} at once"] <= 0.5
