@@ -1,4 +1,4 @@
-"""``sm deploy``: an endpoint, of a model archive."""
+"""``sm deploy``: an endpoint, of a training job's model or of a model archive."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _declarations(framework: str | None) -> Iterator[tuple[str, Option]]:
 @click.command(
     cls=DeclaredCommand, declarations=_declarations, short_help="Deploy a model to an endpoint."
 )
-@click.argument("model_data", metavar="S3_URI")
+@click.argument("what", metavar="JOB|S3_URI")
 @click.option(
     "--instance-type", required=True, metavar="TYPE", help="Of each: ml.c5.xlarge, local."
 )
@@ -56,7 +56,7 @@ def _declarations(framework: str | None) -> Iterator[tuple[str, Option]]:
 @json_option
 @place_options
 def deploy(
-    model_data: str,
+    what: str,
     instance_type: str,
     instance_count: int,
     endpoint_name: str | None,
@@ -65,20 +65,19 @@ def deploy(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Deploy a model archive in S3 to an endpoint.
+    """Deploy the model of a training job, or a model archive in S3, to an endpoint.
 
     Prints the endpoint's name. It is all or nothing: of an endpoint that does not come into service
     nothing is left, and the exit status is 1.
 
     \b
+    sm deploy mxnet-training-2026-11-23-05-26-48-854 --instance-type local
     sm deploy s3://bucket/model.tar.gz --framework mxnet --entry-point train.py \\
         --instance-type ml.c5.xlarge --role MyRole
     """
     from sm_core.endpoints import Endpoint
-    from sm_core.session import session_for
 
-    session = session_for(chosen_session(), instance_type)
-    deployable = _model(model_data, framework, sagemaker_session=session, **given_options(options))
+    deployable = _deployable(what, framework, instance_type, given_options(options))
     with redirect_stdout(sys.stderr):
         predictor: Predictor = deployable.deploy(
             instance_count, instance_type, endpoint_name=endpoint_name, wait=wait
@@ -87,6 +86,27 @@ def deploy(
         print_json(Endpoint(predictor.endpoint, predictor.sagemaker_session).describe())
     else:
         click.echo(predictor.endpoint)
+
+
+def _deployable(
+    what: str, framework: str | None, instance_type: str, options: dict[str, Any]
+) -> Any:
+    """The model in an archive, or the estimator of a job."""
+    from sm_core.session import session_for
+
+    session = session_for(chosen_session(), instance_type)
+    if what.startswith("s3://"):
+        return _model(what, framework, sagemaker_session=session, **options)
+    if framework or options:
+        named = (
+            ["--framework"] if framework else [f"--{name.replace('_', '-')}" for name in options]
+        )
+        raise click.UsageError(
+            f"{named[0]} is for a model archive, s3://…; a job's model has what the job had"
+        )
+    from sm_core.estimator import Estimator
+
+    return Estimator.attach(what, session, wait=False)
 
 
 def _model(model_data: str, framework: str | None, **options: Any) -> Any:

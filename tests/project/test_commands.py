@@ -168,6 +168,10 @@ def test_a_job_that_fails(place: Place) -> None:
     assert "Error: training job divides failed: " in result.stderr
     assert "ZeroDivisionError: division by zero" in result.stderr
     assert "sm_core/" not in result.stderr
+    # Nothing can be deployed of it.
+    deployed = place.sm("deploy", "divides", "--instance-type", "local")
+    assert (deployed.returncode, deployed.stdout) == (1, "")
+    assert "has no model: its status is Failed" in deployed.stderr
 
 
 def test_a_job_is_followed_to_its_end(place: Place) -> None:
@@ -246,11 +250,7 @@ def test_no_color(place: Place) -> None:
 
 
 def test_deployed_and_deleted_at_a_terminal(place: Place) -> None:
-    model = json.loads(place.sm("jobs", "describe", place.job, "--json").stdout)
-    uri: Any = model["ModelArtifacts"]["S3ModelArtifacts"]
-    options: Sequence[str] = ("--framework", "mxnet", "--entry-point", "line.py")
-    named = ("--instance-type", "local", "--endpoint-name", "line")
-    deployed = place.sm("deploy", uri, *options, *named)
+    deployed = place.sm("deploy", place.job, "--instance-type", "local", "--endpoint-name", "line")
     assert (deployed.returncode, deployed.stdout) == (0, "line\n"), deployed.stderr
     described = json.loads(place.sm("endpoints", "describe", "line", "--json").stdout)
     assert described["EndpointStatus"] == "InService"
@@ -266,3 +266,13 @@ def test_deployed_and_deleted_at_a_terminal(place: Place) -> None:
     assert gone.returncode == 1
     assert gone.stderr.startswith("Error: DescribeEndpoint: Could not find endpoint")
     assert len(gone.stderr.splitlines()) == 1
+
+
+def test_an_archive_is_deployed_with_its_framework(place: Place) -> None:
+    model = json.loads(place.sm("jobs", "describe", place.job, "--json").stdout)
+    uri: Any = model["ModelArtifacts"]["S3ModelArtifacts"]
+    options: Sequence[str] = ("--framework", "mxnet", "--entry-point", "line.py")
+    place_ = ("--instance-type", "local", "--endpoint-name", "archive")
+    deployed = place.sm("deploy", uri, *options, *place_)
+    assert (deployed.returncode, deployed.stdout) == (0, "archive\n"), deployed.stderr
+    assert place.sm("endpoints", "delete", "archive").returncode == 0

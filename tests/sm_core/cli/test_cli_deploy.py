@@ -1,4 +1,4 @@
-"""``sm deploy``: an archive with the options of its framework's model."""
+"""``sm deploy``: a job's model, or an archive with the options of its framework's model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ARCHIVE = "s3://b/model.tar.gz"
 
 def test_help_shows_the_options_of_models(run: Run, paper: Framework, cut: Framework) -> None:
     shown = " ".join(run("deploy", "--help").stdout.split())
-    assert "Usage: sm deploy [OPTIONS] S3_URI" in shown
+    assert "Usage: sm deploy [OPTIONS] JOB|S3_URI" in shown
     assert "Options of models: --image TEXT Image URI" in shown
     assert "--model-data" not in shown
     assert "--predictor-cls" not in shown
@@ -55,6 +55,28 @@ def test_an_archive_with_a_container_of_one_s_own(run: Run, session: Session) ->
     missing = run(*common)
     assert missing.exit_code == 2
     assert "Model needs --image, " in missing.stderr
+
+
+def test_a_job(run: Run, session: Session, left_over: LeftOver) -> None:
+    trained = run("train", "--image-uri", "my/image:1", "--instance-type", "here")
+    job = trained.stdout.strip()
+    result = run("deploy", job, "--instance-type", "here", "--endpoint-name", "e")
+    assert (result.exit_code, result.stdout) == (0, "e\n"), result.stderr
+    assert len(left_over()) == 3
+
+
+def test_a_job_has_all_options_already(run: Run, paper: Framework) -> None:
+    for option in (("--framework", "paper"), ("--role", "R")):
+        result = run("deploy", "job", "--instance-type", "here", *option)
+        assert result.exit_code == 2
+        assert f"{option[0]} is for a model archive" in result.stderr
+
+
+def test_a_job_that_is_not_there(run: Run) -> None:
+    result = run("deploy", "unknown", "--instance-type", "here")
+    assert result.exit_code == 1
+    assert "ould not find" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_nothing_is_left_of_a_deployment_that_fails(
