@@ -86,6 +86,7 @@ def config_of(
     *,
     initial_instance_count: int,
     instance_type: str,
+    kms_key: str | None = None,
     tags: Tags = None,
 ) -> dict[str, Any]:
     """A CreateEndpointConfig request with one variant that gets all the traffic."""
@@ -97,7 +98,10 @@ def config_of(
     )
     return to_aws(
         EndpointConfigRequest(
-            endpoint_config_name=name, production_variants=(variant,), tags=tags_of(tags)
+            endpoint_config_name=name,
+            production_variants=(variant,),
+            kms_key_id=kms_key,
+            tags=tags_of(tags),
         )
     )
 

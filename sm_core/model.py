@@ -12,10 +12,11 @@ from sm_core.declarations import (
     bind_model,
     model_options,
 )
-from sm_core.deployment import deploy
+from sm_core.deployment import deploy, endpoint_request
 from sm_core.errors import ConfigurationError
 from sm_core.frameworks import Framework, get_framework
 from sm_core.functionmode import refuse_unserved
+from sm_core.hosting import config_of
 from sm_core.images import ImageRequest, resolve_image
 from sm_core.inputs import split_s3_uri
 from sm_core.naming import base_name, check_name, unique_name
@@ -24,7 +25,6 @@ from sm_core.predictor import Predictor
 from sm_core.preparation import DryPreparation, Preparation
 from sm_core.requests import (
     ContainerDefinition,
-    EndpointConfigRequest,
     ModelRequest,
     ProductionVariant,
     Tags,
@@ -255,15 +255,17 @@ class Model(Declared):
             preparation = Preparation(session)
             model = self._request(preparation, kind)
             name = check_name("endpoint_name", endpoint_name or model.model_name)
-            config = EndpointConfigRequest(
-                endpoint_config_name=name,
-                production_variants=(_all_traffic(model.model_name, kind, count),),
-                kms_key_id=kms_key,
-                tags=model.tags,
+            config = config_of(
+                name,
+                model.model_name,
+                initial_instance_count=count,
+                instance_type=kind,
+                kms_key=kms_key,
+                tags=self.tags,
             )
             preparation.carry_out("CreateModel", to_aws(model))
         endpoint = deploy(
-            session, model=to_aws(model), config=to_aws(config), framework=framework, wait=wait
+            session, model=to_aws(model), config=config, framework=framework, wait=wait
         )
         return self._predictor(endpoint.name, session)
 
@@ -278,6 +280,45 @@ class Model(Declared):
         with framework_of_calls(self.framework.name if self.framework else None):
             request = self._request(preparation, session.backend.in_requests(instance_type))
             return shown_request(request, operation="CreateModel", backend=session.backend.name)
+
+    def endpoint_request(
+        self,
+        initial_instance_count: int | None = None,
+        instance_type: str | None = None,
+        *,
+        endpoint_name: str | None = None,
+        kms_key: str | None = None,
+        **aliases: Any,
+    ) -> dict[str, dict[str, Any]]:
+        """The CreateEndpointConfig and CreateEndpoint requests of ``deploy``; calls nothing.
+
+        Args:
+            initial_instance_count, instance_type, endpoint_name, kms_key: as for ``deploy``.
+            **aliases: the other spellings.
+
+        Raises:
+            ConfigurationError: only the account could tell something; says what to give in full.
+        """
+        count, kind, _ = deployment(initial_instance_count, instance_type, aliases)
+        session = session_for(self._session, kind)
+        kind = session.backend.in_requests(kind)
+        with framework_of_calls(self.framework.name if self.framework else None):
+            model = self._request(DryPreparation(session, self.role), kind)
+            name = check_name("endpoint_name", endpoint_name or model.model_name)
+            config = config_of(
+                name,
+                model.model_name,
+                initial_instance_count=count,
+                instance_type=kind,
+                kms_key=kms_key,
+                tags=self.tags,
+            )
+            endpoint = endpoint_request(name, name, tags=self.tags)
+            requests = {"CreateEndpointConfig": config, "CreateEndpoint": endpoint}
+            return {
+                operation: shown_request(each, operation=operation, backend=session.backend.name)
+                for operation, each in requests.items()
+            }
 
     def _image(self, session: Session, instance_type: str) -> str:
         if self.image is not None:

@@ -347,3 +347,35 @@ def test_container_def_and_production_variant_fit_aws_s_requests(session: Sessio
         session,
     )
     assert variant["InitialVariantWeight"] == 0.5
+
+
+def test_endpoint_request_shows_what_deploy_sends(session: Session, offline: None) -> None:
+    model = own(session, name="model", tags={"team": "vision"})
+    shown = model.endpoint_request(2, "quick", endpoint_name="endpoint", kms_key="key")
+    for operation, request in shown.items():
+        validated(request, operation, session)
+    assert list(shown) == ["CreateEndpointConfig", "CreateEndpoint"]
+    (variant,) = shown["CreateEndpointConfig"]["ProductionVariants"]
+    assert (variant["ModelName"], variant["InitialInstanceCount"]) == ("model", 2)
+    assert shown["CreateEndpointConfig"]["KmsKeyId"] == "key"
+    assert shown["CreateEndpoint"] == {
+        "EndpointName": "endpoint",
+        "EndpointConfigName": "endpoint",
+        "Tags": [{"Key": "team", "Value": "vision"}],
+    }
+
+
+def test_deploy_sends_what_endpoint_request_shows(session: Session) -> None:
+    sent: dict[str, Any] = {}
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        sent[model.name] = dict(params)
+
+    model = own(session, name="model")
+    for operation in ("CreateEndpointConfig", "CreateEndpoint"):
+        session.sagemaker_client.meta.events.register(
+            f"provide-client-params.sagemaker.{operation}", note
+        )
+    shown = model.endpoint_request(instance_type="quick", endpoint_name="endpoint")
+    model.deploy(instance_type="quick", endpoint_name="endpoint")
+    assert sent == shown
