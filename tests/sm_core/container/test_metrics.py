@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -162,6 +163,21 @@ def test_training_sends_metrics_while_it_runs(tmp_path: Path, cloudwatch: CloudW
     names = (b"CPUUtilization", b"MemoryUtilization", b"DiskUtilization")
     for text in (*names, b"AWS/SageMakerContainer", b"Percent", b"Host", b"digits/algo-1"):
         assert text in body
+
+
+@pytest.mark.integ
+def test_serving_sends_metrics_too(tmp_path: Path, cloudwatch: CloudWatch) -> None:
+    container = Container(tmp_path)
+    container.write_code(
+        {"serve.py": "def transform_fn(*_): return ''\ndef model_fn(_): return 1\n"}
+    )
+    own = {"SAGEMAKER_PROGRAM": "serve.py", "SAGEMAKER_ENABLE_CLOUDWATCH_METRICS": "true"}
+    with container.serve(variables={**variables(cloudwatch), **own}) as server:
+        wait_for(lambda: bool(cloudwatch.bodies))
+        assert server.stop() == 0
+    for text in (b"CPUUtilization", b"AWS/SageMakerContainer", socket.gethostname().encode()):
+        assert text in cloudwatch.bodies[-1]
+    wait_for(lambda: not senders(container.base))
 
 
 @pytest.mark.integ
