@@ -9,6 +9,7 @@ to leave.
 from __future__ import annotations
 
 import faulthandler
+import gc
 import logging
 import os
 import resource
@@ -60,6 +61,8 @@ def run(connection: socket.socket) -> int:
     except BaseException as error:  # noqa: BLE001  # whatever the model's code raises
         log_exception(error, environment.code_dir, text="the model cannot be loaded")
         return 1
+    # The model stays as long as the process: no collection has to look at it again.
+    gc.freeze()
     try:
         connection.sendall(response_frame(Response(b"", "")))
         while (request := wait_for_request(connection)) is not None:
