@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +237,30 @@ def test_helpers_end_with_the_container(cluster: Cluster, how: str) -> None:
             assert len(helpers(container.base)) == (2 if host == "algo-1" else 1)
             getattr(processes[host], how)()
             processes[host].wait(PATIENCE)
-            wait_for(lambda container=container: helpers(container.base) == [])  # type: ignore[misc]
+            wait_for(lambda container=container: helpers(container.base) == [])  # type: ignore[misc]  # a lambda's default has no type
+
+
+def listening(base: Path) -> set[str]:
+    """Addresses, as the kernel writes them, on which the helpers of a container listen."""
+    sockets = set()
+    for pid in helpers(base):
+        for entry in Path(f"/proc/{pid}/fd").glob("*"):
+            with suppress(OSError):
+                sockets.add(os.readlink(entry))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text("utf-8").splitlines()[1:]]
+    return {
+        row[1].partition(":")[0]
+        for row in rows
+        if row[3] == "0A" and f"socket:[{row[9]}]" in sockets
+    }
+
+
+def test_nothing_is_reached_from_another_machine(cluster: Cluster) -> None:
+    cluster.write_code(WAITS)
+    with cluster.training(TRAIN):
+        for container in cluster.containers.values():
+            wait_for(lambda base=container.base: bool(listening(base)))  # type: ignore[misc]  # a lambda's default has no type
+            assert listening(container.base) == {"0100007F"}  # 127.0.0.1
 
 
 def test_a_scheduler_that_dies_fails_the_job(cluster: Cluster) -> None:

@@ -77,7 +77,8 @@ def _variables(environment: TrainingEnvironment, *, scheduler: str) -> dict[str,
         "PS_VERBOSE": str(_number(environment, "_ps_verbose", 0)),
     }
     own, _ = environment.address_of(environment.current_host, port)
-    # A machine may know its own name as a loopback address, where others cannot reach it.
+    # What a node announces is also the only address that it listens on. A machine may know its own
+    # name as a loopback address, where others cannot reach it.
     if not ipaddress.ip_address(own).is_loopback or ipaddress.ip_address(address).is_loopback:
         variables["DMLC_NODE_HOST"] = own
     return variables
