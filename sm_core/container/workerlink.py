@@ -69,6 +69,7 @@ class WorkerLink(asyncio.Protocol):
     def __init__(self, on_free: Callable[[WorkerLink], None]) -> None:
         self.is_ready = False
         self.has_answered = False
+        self._is_ending = False
         self.asked: Asked | None = None
         self._loop = asyncio.get_running_loop()
         self.started = self._loop.time()
@@ -125,6 +126,7 @@ class WorkerLink(asyncio.Protocol):
 
     def end(self) -> None:
         """End the worker wherever it is; the log tells where."""
+        self._is_ending = True
         self._signal(signal.SIGABRT)
         self._loop.call_later(_LAST_WORDS, self._signal, signal.SIGKILL)
 
@@ -140,7 +142,7 @@ class WorkerLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass on the answer that is complete; the first one says that the worker is ready."""
         answer = self._reader.feed(data)
-        if answer is None:
+        if answer is None or self._is_ending:
             return
         asked, self.asked = self.asked, None
         if asked is None:
