@@ -82,18 +82,17 @@ def _pack_folder(
         if not source.is_relative_to(root):
             warn(f"{entry.relative_to(root)} leads outside its folder, and is not packed")
             continue
-        info = tar.gettarinfo(source, prefix + entry.name) if os.path.exists(source) else None
-        if info is None or not (info.isreg() or info.isdir() or info.islnk()):
+        if not (source.is_file() or source.is_dir()):
             warn(f"{entry.relative_to(root)} is a broken link or no file, and is not packed")
             continue
+        if entry.is_symlink():
+            tar.addfile(_link(entry, prefix + entry.name, os.path.relpath(source, folder)))
+            continue
+        info = tar.gettarinfo(source, prefix + entry.name)
         info.uid = info.gid = 0
         info.uname = info.gname = ""
         info.mtime = int(info.mtime)
-        if entry.is_symlink():
-            info.type, info.size = tarfile.SYMTYPE, 0
-            info.linkname = os.path.relpath(source, folder)
-            tar.addfile(info)
-        elif info.isdir():
+        if info.isdir():
             tar.addfile(info)
             _pack_folder(tar, source, f"{prefix}{entry.name}/", root=root, warn=warn)
         elif info.isreg():
@@ -101,6 +100,18 @@ def _pack_folder(
                 tar.addfile(info, stream)
         else:
             tar.addfile(info)
+
+
+def _link(entry: Path, name: str, target: str) -> tarfile.TarInfo:
+    """A symbolic link as a member.
+
+    Not by ``gettarinfo`` of what it leads to: tarfile would take the link for that file's first
+    name, and pack the file itself as a hard link to it, without content.
+    """
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mode = tarfile.SYMTYPE, target, 0o777
+    info.mtime = int(entry.lstat().st_mtime)
+    return info
 
 
 def unpack(archive: Path, folder: Path) -> None:

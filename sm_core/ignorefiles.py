@@ -33,11 +33,14 @@ EXCLUDED = (
     *(".venv", "venv", ".tox", ".nox", "node_modules", ".direnv", ".terraform"),
     *("__pycache__", "*.pyc", "*.pyo", ".ipynb_checkpoints", ".hypothesis", ".eggs"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".idea", ".vscode", "*.swp", ".DS_Store"),
-    *(".env", ".env.*", ".envrc", ".aws", ".ssh", ".kube", ".docker", ".gnupg"),
-    *(".netrc", ".pypirc", ".npmrc", ".pgpass", ".htpasswd", ".git-credentials", ".s3cfg"),
-    *("*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
+    *(".env", ".env.*", ".envrc", ".aws", ".azure", ".gcloud", ".ssh", ".kube", ".docker"),
+    *(".gnupg", ".netrc", "_netrc", ".pypirc", ".npmrc", ".pgpass", ".my.cnf", ".htpasswd"),
+    *(".git-credentials", ".s3cfg", ".boto", ".dockercfg", ".databrickscfg", ".vault-token"),
+    *("kaggle.json", ".*_history", "*.pem", "*.key", "*.ppk", "*.p12", "*.pfx", "*.jks"),
+    *("*.keystore", "*.kdbx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
 )
-_EXCLUDED = re.compile("|".join(map(fnmatch.translate, EXCLUDED)))
+#: In any case of letters: ``KEY.PEM`` is as secret as ``key.pem``.
+_EXCLUDED = re.compile("|".join(map(fnmatch.translate, EXCLUDED)), re.IGNORECASE)
 #: What every virtual environment holds, whatever its name.
 _ENVIRONMENT_MARKER = "pyvenv.cfg"
 

@@ -55,7 +55,7 @@ def origin_of_image(table: ImageTable, image: str) -> ImageOrigin | None:
     """
     table = table.with_users()
     uri = _URI.fullmatch(image)
-    if uri is None or uri["domain"] not in table.ecr_domain.values():
+    if uri is None or uri["domain"] != table.domain_of(uri["region"]):
         return None
     for framework, scopes in table.frameworks.items():
         named = [
@@ -156,8 +156,7 @@ def _registry(table: ImageTable, image: Image, request: ImageRequest) -> str:
             f"there is no {request.framework} image in region {region!r}"
             f"{_nearest(region, known)}; regions: {', '.join(known)}. Elsewhere {_OTHERWISE}"
         )
-    domain = table.ecr_domain.get(region, table.ecr_domain["default"])
-    return f"{account}.dkr.ecr.{region}.{domain}"
+    return f"{account}.dkr.ecr.{region}.{table.domain_of(region)}"
 
 
 def _python(request: ImageRequest, version: str, images: Sequence[Image]) -> str | None:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import attrs
 import cattrs
@@ -28,6 +29,8 @@ VARIABLE = "SMCORE_IMAGES"
 
 _ACCOUNT = re.compile(r"\d{12}")
 _VERSION = re.compile(r"\d+(\.\d+)*")
+_PYTHON = re.compile(r"py\d+")
+_PURPOSES = ("training", "inference", "inference_graviton", "eia")
 
 
 @attrs.frozen(kw_only=True)
@@ -109,7 +112,7 @@ class ImageTable:
             ``inference_graviton`` and ``eia`` (elastic inference).
         accounts: sets of registries by name.
         main_regions: regions whose registries belong to one account.
-        ecr_domain: DNS suffix of the registries by region, and ``default``.
+        ecr_domain: DNS suffix of the registries by region, and ``default`` for all others.
         tag_suffixes: for frameworks, what is appended to a GPU image's tag on the family p4d and
             with SageMaker's distributed library.
         dropped: for frameworks, what instance families cannot run.
@@ -118,7 +121,7 @@ class ImageTable:
     frameworks: Mapping[str, Mapping[str, Images]] = attrs.field(factory=dict)
     accounts: Mapping[str, Accounts] = attrs.field(factory=dict)
     main_regions: tuple[str, ...] = ()
-    ecr_domain: Mapping[str, str] = attrs.field(factory=lambda: {"default": "amazonaws.com"})
+    ecr_domain: Mapping[str, str] = attrs.field(factory=dict)
     tag_suffixes: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
     dropped: Mapping[str, tuple[Dropped, ...]] = attrs.field(factory=dict)
 
@@ -134,9 +137,13 @@ class ImageTable:
             ConfigurationError: it is not of a table's form; names every place.
         """
         try:
-            table = _converter().structure(json.loads(text), cls)
+            content = json.loads(text)
         except ValueError as error:
             raise ConfigurationError(f"{name} is no JSON: {error}") from error
+        if not isinstance(content, dict):
+            raise ConfigurationError(f"{name} is a {type(content).__name__}, not a JSON object")
+        try:
+            table = _converter().structure(content, cls)
         except BaseValidationError as error:
             mistakes = cattrs.transform_error(error, format_exception=_worded)
             raise ConfigurationError(f"{name}: {'; '.join(mistakes)}") from error
@@ -144,6 +151,10 @@ class ImageTable:
         if mistakes:
             raise ConfigurationError(f"{name}: {'; '.join(mistakes)}")
         return table
+
+    def domain_of(self, region: str) -> str:
+        """DNS suffix of the registries in `region`."""
+        return self.ecr_domain.get(region) or self.ecr_domain.get("default", "amazonaws.com")
 
     def extended(self, other: ImageTable) -> ImageTable:
         """This table with `other` laid over it."""
@@ -216,7 +227,16 @@ def _merged_accounts(mine: Accounts | None, other: Accounts | None) -> Accounts:
 
 @cache
 def _converter() -> cattrs.Converter:
-    return cattrs.Converter(forbid_extra_keys=True)
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _texts)
+    return converter
+
+
+def _texts(value: Any, _: type) -> tuple[str, ...]:
+    """A list of texts; a text alone would be taken for a list of its letters."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError(f"{value!r} is no list of texts")
+    return tuple(value)
 
 
 def _worded(error: BaseException, _: type | None) -> str:
@@ -239,6 +259,8 @@ def _mistakes(table: ImageTable) -> Iterator[str]:
     for framework, scopes in table.frameworks.items():
         for purpose, scope in scopes.items():
             place = f"$.frameworks.{framework}.{purpose}"
+            if purpose not in _PURPOSES:
+                yield f"{place} is no purpose (there are: {', '.join(_PURPOSES)})"
             yield from _mistakes_of_scope(scope, place)
     for framework, dropped in table.dropped.items():
         for each in dropped:
@@ -250,6 +272,9 @@ def _mistakes_of_scope(scope: Images, place: str) -> Iterator[str]:
     for image in scope.images:
         if not _VERSION.fullmatch(image.version):
             yield f"{image.version!r} @ {place}.images is no version"
+        for python in image.python:
+            if not _PYTHON.fullmatch(python):
+                yield f"{python!r} @ {place}.images is no Python as tags name them, like 'py38'"
     for short, full in scope.short_to_full.items():
         if not _VERSION.fullmatch(short) or not _VERSION.fullmatch(full):
             yield f"{short!r}: {full!r} @ {place}.short_to_full are no versions"

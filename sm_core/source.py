@@ -16,6 +16,7 @@ import attrs
 from sm_core.errors import SourceError
 from sm_core.folders import files_below
 from sm_core.ignorefiles import IgnoreRules
+from sm_core.inputs import split_s3_uri
 from sm_core.notices import warn_user
 
 __all__ = ["Archive", "Source", "SourceFile"]
@@ -109,7 +110,8 @@ class Source:
 
     @classmethod
     def _in_s3(cls, entry_point: str, uri: str, dependencies: tuple[Path, ...]) -> Source:
-        if not uri.endswith((".tar.gz", ".tgz")):
+        place = split_s3_uri(uri)
+        if place is None or not place[1].endswith((".tar.gz", ".tgz")):
             raise SourceError(
                 f"source_dir {uri!r} is no archive: in S3 it is one .tar.gz with the code in it"
             )
@@ -239,6 +241,8 @@ def _dependencies(given: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
             raise SourceError(
                 f"dependency {str(path)!r} does not exist; looked at {path.absolute()}"
             )
+        if not _name(path):
+            raise SourceError(f"dependency {str(path)!r} is the whole disk; name a folder on it")
     return found
 
 

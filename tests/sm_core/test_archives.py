@@ -114,6 +114,23 @@ def test_pack_makes_links_that_unpack_takes(folder: Path, tmp_path: Path) -> Non
     }
 
 
+def test_a_link_to_a_file_with_two_names_costs_neither_its_content(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "epoch-9.params").write_bytes(b"weights")
+    os.link(folder / "epoch-9.params", folder / "model.params")
+    (folder / "best.params").symlink_to("epoch-9.params")
+
+    pack(folder, tmp_path / "a.tar.gz")
+    unpack(tmp_path / "a.tar.gz", tmp_path / "out")
+
+    assert listing(tmp_path / "out") == {
+        "best.params": "epoch-9.params",
+        "epoch-9.params": b"weights",
+        "model.params": b"weights",
+    }
+
+
 def test_pack_leaves_out_what_cannot_be_packed(
     folder: Path,
     tmp_path: Path,

@@ -160,6 +160,10 @@ IMAGE = "frameworks.paper.training.images.0"
         ("frameworks.paper.training.processors", ["cup"], "@ $.frameworks['paper']['training']"),
         ("frameworks.paper.training.images", [{}], "version is missing @ $.frameworks['paper']"),
         ("frameworks.paper", [], "@ $.frameworks['paper']"),
+        (f"{IMAGE}.python", ["py3x"], "'py3x' @ $.frameworks.paper.training.images is no Python"),
+        (f"{IMAGE}.python", "py38", "'py38' is no list of texts @ $.frameworks['paper']"),
+        ("main_regions", "us-east-1", "'us-east-1' is no list of texts @ $.main_regions"),
+        ("frameworks.paper.train", {"processors": [], "images": []}, "train is no purpose (there"),
         ("dropped", {"paper": [{"family": "p2", "since": "x"}]}, "'x' @ $.dropped.paper is no ver"),
     ],
 )
@@ -179,6 +183,15 @@ def test_what_is_no_json_is_named(users: Path) -> None:
     users.write_text("{", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"SMCORE_IMAGES=/.*images\.json is no JSON: "):
         user_table()
+    users.write_text("[]", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"images\.json is a list, not a JSON object"):
+        user_table()
+
+
+def test_domains_of_some_regions_leave_the_others_as_they_are(users: Path) -> None:
+    users.write_text(json.dumps({**PAPER, "ecr_domain": {"eu-x": "x.example"}}), encoding="utf-8")
+    uri = "111111111111.dkr.ecr.us-east-1.amazonaws.com/p:1.0-cpu-py3"
+    assert image_uri(ImageTable(), REQUEST) == uri
 
 
 def test_accounts_that_are_nowhere_are_named(users: Path) -> None:

@@ -197,6 +197,7 @@ def test_a_dependency_has_the_name_of_what_its_path_leads_to(
     [
         (None, ["nowhere"], "dependency 'nowhere' does not exist; looked at /"),
         (None, "code", "dependencies is 'code'; give a list of paths"),
+        (None, ["/"], "dependency '/' is the whole disk"),
         ("s3://b/c.tar.gz", ["code"], "dependencies cannot be put beside source_dir 's3://b/c.tar"),
     ],
 )
@@ -260,9 +261,10 @@ def test_an_archive_in_s3_is_left_there() -> None:
     assert source.listing() == []
 
 
-def test_an_archive_in_s3_is_one_file() -> None:
-    with pytest.raises(SourceError, match=r"'s3://bucket/code/' is no archive: in S3 it is one"):
-        Source.locate("train.py", "s3://bucket/code/")
+@pytest.mark.parametrize("uri", ["s3://bucket/code/", "s3://code.tar.gz", "s3:///code.tar.gz"])
+def test_an_archive_in_s3_is_one_file(uri: str) -> None:
+    with pytest.raises(SourceError, match=rf"'{uri}' is no archive: in S3 it is one"):
+        Source.locate("train.py", uri)
 
 
 def test_code_is_known_again_where_it_was_uploaded(code: Path) -> None:
