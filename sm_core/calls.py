@@ -341,7 +341,8 @@ class Calls(Connection):
             {**variant, "InstanceType": self.backend.in_requests(variant["InstanceType"])}
             for variant in production_variants
         ]
-        return deploy(self, config=config_of_variants(name, variants, tags=tags), wait=wait).name
+        config = config_of_variants(name, variants, tags=tags)
+        return deploy(self, config=config, wait=wait, result=str)
 
     def _create_model(self, request: Mapping[str, Any]) -> str:
         with translated_errors():
@@ -356,4 +357,4 @@ class Calls(Connection):
             initial_instance_count=count,
             instance_type=self.backend.in_requests(kind),
         )
-        return deploy(self, model=model, config=config, wait=wait).name
+        return deploy(self, model=model, config=config, wait=wait, result=str)

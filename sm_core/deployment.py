@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore import xform_name
 
@@ -21,6 +21,8 @@ from sm_core.requests import EndpointRequest, Tags, framework_of_calls, tags_of,
 __all__ = ["deploy", "endpoint_request"]
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Seconds that the times which two services tell may be apart, because they are rounded.
 _ROUNDING = 1.0
@@ -40,7 +42,8 @@ def deploy(
     model: Mapping[str, Any] | None = None,
     framework: str | None = None,
     wait: bool = True,
-) -> Endpoint:
+    result: Callable[[str], T],
+) -> T:
     """Create model, endpoint configuration and endpoint; on any failure delete what was created.
 
     That includes Ctrl-C, and calls of which it is not known whether they reached the service.
@@ -51,6 +54,7 @@ def deploy(
         model: CreateModel request; None where the configuration names models that there are.
         framework: for the request hooks.
         wait: block until the endpoint is in service.
+        result: what to return, made of the endpoint's name.
 
     Raises:
         EndpointFailed: the endpoint did not come into service.
@@ -72,10 +76,10 @@ def deploy(
             )
         if wait:
             endpoint.wait()
+        return result(endpoint.name)
     except BaseException:
         created.take_back()
         raise
-    return endpoint
 
 
 class _Created:

@@ -115,14 +115,10 @@ class Estimator(Declared, EstimatorValues):
                 f"{type(self).__name__} needs framework=, the name of an installed framework, or "
                 "image_name=, a container of your own"
             )
-        if self.entry_point is not None:
-            return Source.locate(self.entry_point, self.source_dir, self.dependencies)
-        if self.image_name is None and self.framework is not None and self.framework.script:
+        needed = self.framework is not None and self.framework.script and self.image_name is None
+        if self.entry_point is None and needed:
             raise TypeError(f"{type(self).__name__} needs entry_point, the script that trains")
-        for name in ("source_dir", "dependencies"):
-            if getattr(self, name):
-                raise TypeError(f"{name} without entry_point: name the script that uses it")
-        return None
+        return Source.named(self.entry_point, self.source_dir, self.dependencies)
 
     def _check(self) -> None:
         for name in ("train_instance_count", "train_volume_size", "train_max_run"):
@@ -320,6 +316,9 @@ class Estimator(Declared, EstimatorValues):
         shared = {name: getattr(self, name) for name in shared_options(self.framework)}
         if "model_data" not in given:
             given["model_data"] = self.model_data
+        if given.get("entry_point", "") is None:
+            # Whoever wants no script wants nothing of what lies beside it.
+            given = {"source_dir": None, "dependencies": (), **given}
         image = {"image": self.image_name or None}
         return model_class(**{**image, **shared, **self._trained_code(shared, given), **given})
 

@@ -47,18 +47,27 @@ def body_of(payload: Body, content_type: str | None) -> bytes:
     """What is sent for `payload`: text in the charset of `content_type`, a file from where it is.
 
     Raises:
-        CodecError: it is larger than SageMaker takes, or has no form in that charset.
+        CodecError: it is larger than SageMaker takes, has no form in that charset, or is neither
+            bytes nor text nor a file.
     """
-    if isinstance(payload, str):
-        try:
-            body = payload.encode(charset(content_type or ""))
-        except (LookupError, UnicodeError) as error:
-            raise CodecError(f"the text cannot be sent as {content_type}: {error}") from error
+    if isinstance(payload, (bytes, bytearray, memoryview, str)):
+        body = _bytes_of(payload, content_type)
         return _checked(body, len(body))
-    if isinstance(payload, (bytes, bytearray, memoryview)):
-        return _checked(bytes(payload), len(bytes(payload)))
-    body = _read(payload)
+    if not hasattr(payload, "read"):
+        raise CodecError(
+            f"the serializer made a {type(payload).__name__}; a request is bytes, text or a file"
+        )
+    body = _read(payload, content_type)
     return _checked(body, len(body) + _rest(payload) if len(body) > PAYLOAD_LIMIT else len(body))
+
+
+def _bytes_of(piece: bytes | bytearray | memoryview | str, content_type: str | None) -> bytes:
+    if not isinstance(piece, str):
+        return bytes(piece)
+    try:
+        return piece.encode(charset(content_type or ""))
+    except (LookupError, UnicodeError) as error:
+        raise CodecError(f"the text cannot be sent as {content_type}: {error}") from error
 
 
 def _checked(body: bytes, size: int) -> bytes:
@@ -70,12 +79,12 @@ def _checked(body: bytes, size: int) -> bytes:
     return body
 
 
-def _read(stream: IO[Any]) -> bytes:
+def _read(stream: IO[Any], content_type: str | None) -> bytes:
     """What `stream` still holds, but no more than shows that it is too large."""
     pieces: list[bytes] = []
     size = 0
     while size <= PAYLOAD_LIMIT and (piece := stream.read(PAYLOAD_LIMIT + 1 - size)):
-        pieces.append(piece.encode() if isinstance(piece, str) else bytes(piece))
+        pieces.append(_bytes_of(piece, content_type))
         size += len(pieces[-1])
     return b"".join(pieces)
 

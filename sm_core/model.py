@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
 
 from sm_core.declarations import (
@@ -21,7 +22,7 @@ from sm_core.images import ImageRequest, resolve_image
 from sm_core.inputs import split_s3_uri
 from sm_core.naming import base_name, check_name, unique_name
 from sm_core.options import Declared, Option, documented, given_only
-from sm_core.predictor import Predictor
+from sm_core.predictor import Predictor, check_codecs
 from sm_core.preparation import DryPreparation, Preparation
 from sm_core.requests import (
     ContainerDefinition,
@@ -186,16 +187,13 @@ class Model(Declared):
             raise TypeError(
                 f"{type(self).__name__} needs image, or a framework's own class such as MXNetModel"
             )
-        self._source = (
-            Source.locate(self.entry_point, self.source_dir, self.dependencies)
-            if self.entry_point
-            else None
-        )
+        self._source = Source.named(self.entry_point, self.source_dir, self.dependencies)
         self._check()
 
     def _check(self) -> None:
         tags_of(self.tags)
         environment_of("env", self.env, longest=MODEL_ENVIRONMENT)
+        check_codecs(self.serializer, self.deserializer)
         network = check_kind("network", self.network, Network)
         if network is not None and network.isolation and self._source is not None:
             raise ConfigurationError(
@@ -264,10 +262,10 @@ class Model(Declared):
                 tags=self.tags,
             )
             preparation.carry_out("CreateModel", to_aws(model))
-        endpoint = deploy(
-            session, model=to_aws(model), config=config, framework=framework, wait=wait
+        made = partial(self._predictor, session=session)
+        return deploy(
+            session, model=to_aws(model), config=config, framework=framework, wait=wait, result=made
         )
-        return self._predictor(endpoint.name, session)
 
     def model_request(self, instance_type: str) -> dict[str, Any]:
         """The CreateModel request that ``deploy`` to `instance_type` would send; calls nothing.

@@ -13,7 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from sm_core.clients import translated_errors
 from sm_core.codecs import Body, decode_by_content_type, find_codec
 from sm_core.endpoints import Endpoint
-from sm_core.errors import CodecError, RequestError, SMError
+from sm_core.errors import CodecError, ConfigurationError, RequestError, SMError
 from sm_core.formats import bytes_deserializer
 from sm_core.frameworks import get_framework
 from sm_core.invocations import body_of
@@ -22,7 +22,7 @@ from sm_core.session import Session
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "check_codecs"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,11 @@ class Predictor:
             content_type: what to declare requests as; None for the serializer's. A framework's
                 predictor without a serializer takes that of this content type.
             accept: content type to ask for; None for the deserializer's.
+
+        Raises:
+            ConfigurationError: a serializer or deserializer is none.
         """
+        check_codecs(serializer, deserializer)
         self.endpoint = endpoint
         self.sagemaker_session = sagemaker_session or Session()
         #: The serializer of a framework's predictor that was given none.
@@ -181,6 +185,24 @@ class Predictor:
             # A connection with an answer that nobody reads cannot be used again.
             body.close()
             raise
+
+
+def check_codecs(serializer: object, deserializer: object) -> None:
+    """Refuse what can be no codec, before a request is made with it.
+
+    Raises:
+        ConfigurationError: one cannot be called.
+    """
+    if serializer is not None and not callable(serializer):
+        raise ConfigurationError(
+            f"serializer is {serializer!r}; give a function of the payload, for example "
+            "sm_core.json_serializer"
+        )
+    if deserializer not in (None, "auto") and not callable(deserializer):
+        raise ConfigurationError(
+            f"deserializer is {deserializer!r}; give a function of body and content type, for "
+            "example sm_core.json_deserializer, or 'auto'"
+        )
 
 
 def _encoded(data: Any, serializer: Callable[[Any], Body] | None) -> Body:

@@ -79,6 +79,27 @@ class Source:
     dependencies: tuple[Path, ...] = ()
 
     @classmethod
+    def named(
+        cls,
+        entry_point: str | os.PathLike[str] | None,
+        source_dir: str | os.PathLike[str] | None,
+        dependencies: Sequence[str | os.PathLike[str]],
+    ) -> Source | None:
+        """As `locate`; None where no code is named.
+
+        Raises:
+            TypeError: a folder or dependencies are named, but no entry point, so that nothing would
+                use them.
+            SourceError: as `locate`.
+        """
+        if entry_point is not None:
+            return cls.locate(entry_point, source_dir, dependencies)
+        for name, given in (("source_dir", source_dir), ("dependencies", dependencies)):
+            if given:
+                raise TypeError(f"{name} without entry_point: name the script that uses it")
+        return None
+
+    @classmethod
     def locate(
         cls,
         entry_point: str | os.PathLike[str],

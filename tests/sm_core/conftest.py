@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import re
 import socket
@@ -407,6 +408,9 @@ def bring_up(session: Session) -> Callable[..., Endpoint]:
     config = {"EndpointConfigName": "endpoint", "ProductionVariants": [variant], "Tags": tags}
 
     def deployed(**others: Any) -> Endpoint:
-        return deploy(session, model=model, config=config, framework="paper", **others)
+        result = functools.partial(Endpoint, session=session)
+        return deploy(
+            session, model=model, config=config, framework="paper", result=result, **others
+        )
 
     return deployed

@@ -736,6 +736,9 @@ def test_a_model_has_what_the_estimator_has_unless_told_otherwise(
     predictor = told.deploy(1, "quick")
     assert isinstance(predictor, Speaker)
     assert predictor.accept == "text/csv"
+    beside = own(session, entry_point=script, dependencies=[str(other)])
+    bare = beside.create_model(entry_point=None, model_data="s3://b/model.tar.gz")
+    assert (bare.entry_point, bare.source_dir, bare.dependencies) == (None, None, ())
     with pytest.raises(TypeError, match="Model has no option 'acept'; did you mean 'accept'"):
         estimator.create_model(acept="text/csv")  # type: ignore[call-arg]  # misspelt
 

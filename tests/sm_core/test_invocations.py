@@ -27,10 +27,19 @@ def test_the_limit_is_the_service_s() -> None:
 
 def test_text_goes_out_in_the_charset_that_is_declared() -> None:
     assert body_of("ü", "text/csv; charset=latin-1") == b"\xfc"
+    file: Any = io.StringIO("ü")
+    assert body_of(file, "text/csv; charset=latin-1") == b"\xfc"
     assert body_of("ü", None) == "ü".encode()
+    # Bytes are what they are.
+    assert body_of(io.BytesIO(b"\xfc"), "text/csv; charset=no-such") == b"\xfc"
     for content_type in ("text/csv; charset=ascii", "text/csv; charset=no-such"):
         with pytest.raises(CodecError, match=f"the text cannot be sent as {content_type}"):
             body_of("ü", content_type)
+
+
+def test_what_is_no_body_is_refused() -> None:
+    with pytest.raises(CodecError, match="the serializer made a list; a request is bytes, text"):
+        body_of([1], None)  # type: ignore[arg-type]  # that is the point
 
 
 class Trickle(io.RawIOBase):

@@ -70,6 +70,13 @@ def test_a_mistake_in_the_options_is_explained(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("option", [{"source_dir": "code"}, {"dependencies": ["lib"]}])
+def test_code_that_nothing_would_use_is_refused(option: dict[str, Any]) -> None:
+    (name,) = option
+    with pytest.raises(TypeError, match=f"{name} without entry_point: name the script that uses"):
+        own(**option)
+
+
 def test_a_missing_script_is_named_at_once() -> None:
     with pytest.raises(SourceError, match=r"'absent\.py' does not exist"):
         own(entry_point="absent.py")
@@ -266,6 +273,17 @@ def test_a_deployment_that_fails_leaves_nothing(
     assert left_over() == []
 
 
+def test_a_predictor_that_cannot_be_made_takes_the_endpoint_with_it(
+    session: Session, left_over: LeftOver
+) -> None:
+    def refuse(endpoint: str, given: Session) -> Any:
+        raise RuntimeError(f"no predictor of {endpoint}")
+
+    with pytest.raises(RuntimeError, match="no predictor of e"):
+        own(session, predictor_cls=refuse).deploy(instance_type="quick", endpoint_name="e")
+    assert left_over() == []
+
+
 def test_who_makes_the_predictor(session: Session, paper: Framework) -> None:
     def make(endpoint: str, given: Session) -> tuple[str, Session]:
         return (endpoint, given)
@@ -294,6 +312,7 @@ def test_what_is_given_of_codecs_is_the_predictor_s(session: Session, paper: Fra
         ({"env": {"A": "x" * 1025}}, "env: A has 1025 characters, AWS allows 1024"),
         ({"network": "subnet-1"}, "network is 'subnet-1'; give sm_core.Network(…)"),
         ({"tags": {"aws:a": ""}}, "tags: 'aws:a'"),
+        ({"deserializer": "json"}, "deserializer is 'json'; give a function of body and content"),
         (
             {"entry_point": "SCRIPT", "network": Network(isolation=True)},
             "with network isolation the container cannot fetch the script",

@@ -13,7 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from sm_core.errors import CodecError, ModelError, RequestError
+from sm_core.errors import CodecError, ConfigurationError, ModelError, RequestError
 from sm_core.formats import json_deserializer, json_serializer, npy_deserializer
 from sm_core.frameworks import Framework
 from sm_core.limits import PAYLOAD_LIMIT
@@ -80,6 +80,14 @@ def test_codecs_name_the_content_types(session: Session, runtime: Stubber) -> No
     )
     predictor = Predictor("e", session, serializer=json_serializer, deserializer=json_deserializer)
     assert predictor.predict([1, 2]) == [3]
+
+
+@pytest.mark.parametrize("role", ["serializer", "deserializer"])
+def test_what_can_be_no_codec_is_refused_before_anything_is_sent(
+    session: Session, role: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{role} is 'csv'; give a function of"):
+        Predictor("e", session, **{role: "csv"})  # type: ignore[arg-type]  # that is the point
 
 
 def test_content_types_may_be_given(session: Session, runtime: Stubber) -> None:
