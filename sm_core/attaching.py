@@ -7,7 +7,7 @@ left at its default, and asked for when it is needed.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,13 +16,15 @@ from sm_core.errors import ConfigurationError
 from sm_core.frameworks import Framework, get_framework
 from sm_core.hyperparameters import OWN_PREFIX, AsSent, declared_hyperparameters, decode
 from sm_core.images import ImageOrigin, image_origin
+from sm_core.inputs import CODE_CHANNEL, CODE_FOLDER
 from sm_core.notices import warn_user
 from sm_core.settings import Checkpoints, Network, Spot
 
 if TYPE_CHECKING:
+    from sm_core.jobs import TrainingJob
     from sm_core.session import Session
 
-__all__ = ["Code", "DescribedJob"]
+__all__ = ["Code", "DescribedJob", "code_to_serve"]
 
 #: The time that `sm_core.naming.unique_name` puts behind a name.
 _STAMP = re.compile(r"-\d{4}(-\d{2}){5}-\d{3}$")
@@ -54,12 +56,47 @@ class Code:
 
     @classmethod
     def of_job(cls, description: Mapping[str, Any]) -> Code | None:
-        """The code of a described training job; None where it has none, or not from S3."""
+        """The code of a described training job; None where it has none, or not from S3.
+
+        A job that was cut off from the network got it by a channel.
+        """
         told = decode(description.get("HyperParameters") or {})
-        program, uri = (told.get(f"{OWN_PREFIX}{n}") for n in ("program", "submit_directory"))
-        if isinstance(program, str) and isinstance(uri, str) and uri.startswith("s3://"):
-            return cls(program, uri)
+        program, place = (told.get(f"{OWN_PREFIX}{n}") for n in ("program", "submit_directory"))
+        if not isinstance(program, str) or not isinstance(place, str):
+            return None
+        uri = place if place.startswith("s3://") else _behind(place, description)
+        return None if uri is None else cls(program, uri)
+
+
+def code_to_serve(
+    job: TrainingJob, *, options: Container[str], given: Container[str]
+) -> dict[str, Any]:
+    """Options that name a job's code, for its model to be served with the same.
+
+    Args:
+        job: whose model it is.
+        options: those that the model has.
+        given: those that the user gives; code among them is served instead.
+    """
+    ours = ("entry_point", "source_dir", "dependencies")
+    if any(name in given for name in ours) or not all(name in options for name in ours):
+        return {}
+    code = Code.of_job(job.describe())
+    return {} if code is None else code.options()
+
+
+def _behind(path: str, description: Mapping[str, Any]) -> str | None:
+    """S3 URI of what the channel for code put at `path` in the container; None if none did."""
+    folder, _, file = path.rpartition("/")
+    if folder != CODE_FOLDER:
         return None
+    for channel in description.get("InputDataConfig") or ():
+        if channel.get("ChannelName") == CODE_CHANNEL:
+            source = (channel.get("DataSource") or {}).get("S3DataSource") or {}
+            uri: str = source.get("S3Uri") or ""
+            # A channel may name the object itself, or what its key begins with.
+            return uri if uri.endswith(f"/{file}") else f"{uri.rstrip('/')}/{file}"
+    return None
 
 
 @attrs.frozen(kw_only=True)

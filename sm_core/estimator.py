@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
-from sm_core.attaching import Code, DescribedJob
+from sm_core.attaching import DescribedJob, code_to_serve
 from sm_core.declarations import (
     ESTIMATOR,
-    INPUT_MODES,
     MODEL_ALIASES,
     EstimatorOptions,
     EstimatorValues,
@@ -28,7 +26,6 @@ from sm_core.inputs import Inputs
 from sm_core.jobs import TrainingJob, is_ended
 from sm_core.model import Model, deployment
 from sm_core.naming import base_name, unique_name
-from sm_core.notices import warn_user
 from sm_core.options import Declared, Option, documented, given_only
 from sm_core.preparation import DryPreparation, Preparation
 from sm_core.requests import framework_of_calls, shown_request, to_aws
@@ -121,20 +118,7 @@ class Estimator(Declared, EstimatorValues):
         return Source.named(self.entry_point, self.source_dir, self.dependencies)
 
     def _check(self) -> None:
-        for name in ("train_instance_count", "train_volume_size", "train_max_run"):
-            value = getattr(self, name)
-            whole = hasattr(value, "__index__") and not isinstance(value, bool)
-            number = operator.index(value) if whole else 0
-            if number < 1:
-                raise ConfigurationError(f"{name} is {value!r}; give a whole number of at least 1")
-            setattr(self, name, number)
-        if self.input_mode not in INPUT_MODES:
-            raise ConfigurationError(
-                f"input_mode is {self.input_mode!r}; it is one of {', '.join(INPUT_MODES)}"
-            )
         check_settings(self)
-        if self.train_max_run < 60:
-            warn_user(f"train_max_run={self.train_max_run} is in seconds, and less than a minute")
 
     @classmethod
     def attach(
@@ -285,17 +269,7 @@ class Estimator(Declared, EstimatorValues):
         """
         if self.latest_training_job is None:
             raise ConfigurationError("there is no model yet: call fit first")
-        description = self.latest_training_job.describe()
-        status = description["TrainingJobStatus"]
-        artifacts = description.get("ModelArtifacts") or {}
-        uri: str | None = artifacts.get("S3ModelArtifacts")
-        if not uri or status not in ("Completed", "Stopped"):
-            hint = "" if status == "Failed" else "; latest_training_job.wait() waits for its end"
-            raise ConfigurationError(
-                f"training job {self.latest_training_job.name} has no model: its status is "
-                f"{status}{hint}"
-            )
-        return uri
+        return self.latest_training_job.model_data
 
     def create_model(self, **options: Unpack[ModelOptions]) -> Model:
         """The trained model, ready to be deployed.
@@ -320,20 +294,10 @@ class Estimator(Declared, EstimatorValues):
             # Whoever wants no script wants nothing of what lies beside it.
             given = {"source_dir": None, "dependencies": (), **given}
         image = {"image": self.image_name or None}
-        return model_class(**{**image, **shared, **self._trained_code(shared, given), **given})
-
-    def _trained_code(self, options: Iterable[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Options that name the code of the last job, for its model to be served with the same.
-
-        Args:
-            options: those that the model has.
-            given: those that the user gives; code among them is served instead.
-        """
-        ours = {"entry_point", "source_dir", "dependencies"}
-        if self.latest_training_job is None or ours & set(given) or not ours <= set(options):
-            return {}
-        code = Code.of_job(self.latest_training_job.describe())
-        return {} if code is None else code.options()
+        code: Mapping[str, Any] = {}
+        if self.latest_training_job is not None:
+            code = code_to_serve(self.latest_training_job, options=shared, given=given)
+        return model_class(**{**image, **shared, **code, **given})
 
     def deploy(
         self,

@@ -16,6 +16,8 @@ from sm_core.folders import check_holds_data
 from sm_core.requests import Channel, DataSource, S3DataSource, ShuffleConfig
 
 __all__ = [
+    "CODE_CHANNEL",
+    "CODE_FOLDER",
     "Inputs",
     "TrainingData",
     "TrainingInput",
@@ -24,6 +26,9 @@ __all__ = [
     "split_s3_uri",
 ]
 
+#: Channel by which the code comes to a container without network, and where it puts it.
+CODE_CHANNEL = "code"
+CODE_FOLDER = f"/opt/ml/input/data/{CODE_CHANNEL}"
 #: SageMaker's limits.
 MAX_CHANNELS = 20
 MAX_CONTENT_TYPE = 256

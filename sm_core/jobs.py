@@ -12,7 +12,7 @@ from typing import Any
 from sm_core.backends import Polling
 from sm_core.clients import is_passing, translated_errors
 from sm_core.connection import Connection
-from sm_core.errors import RequestError, TrainingJobFailed
+from sm_core.errors import ConfigurationError, RequestError, TrainingJobFailed
 from sm_core.logs import TRAINING_GROUP, LogLine, LogTail, WaitView
 from sm_core.notices import warn_user
 from sm_core.requests import TrainingJobRequest, to_aws
@@ -99,6 +99,24 @@ class TrainingJob:
                 raise KeyboardInterrupt from None
         self._judge(description, lines.tail())
         return description
+
+    @property
+    def model_data(self) -> str:
+        """S3 URI of the model that the job wrote.
+
+        Raises:
+            ConfigurationError: there is none, or none yet.
+        """
+        description = self.describe()
+        status = description["TrainingJobStatus"]
+        artifacts = description.get("ModelArtifacts") or {}
+        uri: str | None = artifacts.get("S3ModelArtifacts")
+        if not uri or status not in ("Completed", "Stopped"):
+            hint = "" if status == "Failed" else "; latest_training_job.wait() waits for its end"
+            raise ConfigurationError(
+                f"training job {self.name} has no model: its status is {status}{hint}"
+            )
+        return uri
 
     def show_logs(self) -> None:
         """Show the log lines that there are by now, without waiting for more."""

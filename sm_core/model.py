@@ -386,12 +386,3 @@ class Model(Declared):
         codecs = {name: getattr(self, name) for name in _CODECS}
         given = {name: value for name, value in codecs.items() if value is not None}
         return make(endpoint_name, session, **given)
-
-
-def _all_traffic(model_name: str, instance_type: str, count: int) -> ProductionVariant:
-    return ProductionVariant(
-        variant_name="AllTraffic",
-        model_name=model_name,
-        instance_type=instance_type,
-        initial_instance_count=count,
-    )

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import attrs
 
-from sm_core.declarations import EstimatorValues
+from sm_core.declarations import INPUT_MODES, EstimatorValues
 from sm_core.errors import ConfigurationError, InputError
 from sm_core.functionmode import refuse_untrained
 from sm_core.hyperparameters import check_limits, encode, settled
-from sm_core.inputs import Inputs, channels, implied_hyperparameters
+from sm_core.inputs import (
+    CODE_CHANNEL,
+    CODE_FOLDER,
+    Inputs,
+    channels,
+    implied_hyperparameters,
+)
 from sm_core.naming import base_name, check_name, unique_name
+from sm_core.notices import warn_user
 from sm_core.preparation import Preparation
 from sm_core.requests import (
     AlgorithmSpecification,
@@ -38,8 +46,6 @@ from sm_core.source import Source
 
 __all__ = ["Training", "check_settings"]
 
-#: Channel by which the code comes to a container without network.
-CODE_CHANNEL = "code"
 #: Hyperparameter by which the container is told the user's choice between script and functions.
 SCRIPT_MODE = "sagemaker_script_mode"
 
@@ -203,15 +209,23 @@ def _brought(code: str, input_data: tuple[Channel, ...] | None) -> tuple[tuple[C
         data_source=DataSource(s3_data_source=S3DataSource(s3_uri=code)),
         input_mode="File",
     )
-    return (*others, channel), f"/opt/ml/input/data/{CODE_CHANNEL}/{code.rpartition('/')[2]}"
+    return (*others, channel), f"{CODE_FOLDER}/{code.rpartition('/')[2]}"
 
 
 def check_settings(values: EstimatorValues) -> None:
-    """Check what an estimator was told beside the everyday options.
+    """Check what an estimator was told; whole numbers of any type become int.
 
     Raises:
         ConfigurationError: a value cannot be.
     """
+    for name in ("train_instance_count", "train_volume_size", "train_max_run"):
+        setattr(values, name, _whole(name, getattr(values, name)))
+    if values.input_mode not in INPUT_MODES:
+        raise ConfigurationError(
+            f"input_mode is {values.input_mode!r}; it is one of {', '.join(INPUT_MODES)}"
+        )
+    if values.train_max_run < 60:
+        warn_user(f"train_max_run={values.train_max_run} is in seconds, and less than a minute")
     tags_of(values.tags)
     metrics_of(values.metrics)
     environment_of("environment", values.environment, longest=JOB_ENVIRONMENT)
@@ -228,3 +242,11 @@ def check_settings(values: EstimatorValues) -> None:
             f"script_mode is {values.script_mode!r}; give True, False, or None to leave it to "
             "the script"
         )
+
+
+def _whole(name: str, value: Any) -> int:
+    whole = hasattr(value, "__index__") and not isinstance(value, bool)
+    number = operator.index(value) if whole else 0
+    if number < 1:
+        raise ConfigurationError(f"{name} is {value!r}; give a whole number of at least 1")
+    return number

@@ -12,7 +12,7 @@ from sm_core.codecs import Codec, codec_for
 from sm_core.containerspec import ContainerSpec
 from sm_core.estimator import Estimator
 from sm_core.frameworks import Framework, get_framework
-from sm_core.images import ImageRequest, Scope, resolve_image
+from sm_core.images import ImageRequest, Scope, image_origin, resolve_image
 from sm_core.model import Model
 from sm_core.plugins import CLIENT_HOOKS, CONTAINER_HOOKS, ENTRY_POINT_GROUP, client_plugins
 from sm_core.predictor import Predictor
@@ -120,6 +120,25 @@ class FrameworkConformance:
         """There is an image for every instance type and scope."""
         for request in self.requests():
             assert ":" in resolve_image(request).rpartition("/")[2]
+
+    def test_images_are_known_again(self) -> None:
+        """An image of the framework's tells it again, for ``attach``; a foreign one does not."""
+        for request in self.requests():
+            origin = image_origin(resolve_image(request))
+            assert origin is not None
+            assert origin.framework == self.described().name
+        assert image_origin("registry.example/other:1") is None
+
+    def test_description_fits_together(self) -> None:
+        """What is said of scripts is said of a framework that trains them."""
+        framework = self.described()
+        about_scripts = (
+            framework.functions,
+            framework.function_mode_until,
+            framework.unserved_functions,
+        )
+        assert framework.script or not any(about_scripts)
+        assert framework.functions or not framework.function_mode_until
 
     def test_container_by_name_and_by_image(self) -> None:
         """The plugin says how to run the framework, asked by name or by any image of its own."""

@@ -361,6 +361,30 @@ def test_several_groups_of_instances(
     assert again.train_volume_size == 30
 
 
+def test_code_that_came_by_a_channel_is_the_job_s_code(
+    session: Session, paper: Framework, script: str, code_key: str, told: Told
+) -> None:
+    first = train_on_paper(
+        session, script, network=Network(isolation=True), code_location="s3://code/p"
+    )
+    assert first.latest_training_job is not None
+    name = first.latest_training_job.name
+    again = Estimator.attach(name, session)
+    assert (again.entry_point, again.source_dir) == ("train.py", f"s3://code/p/{code_key}")
+    assert again.image_name is None
+    # It trains again, by a channel again, and is served where there is a network.
+    (channel,) = again.training_request(job_name="again")["InputDataConfig"]
+    assert channel["ChannelName"] == "code"
+    assert channel["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://code/p/{code_key}"
+    assert again.create_model(network=Network()).source_dir == f"s3://code/p/{code_key}"
+    # A channel may name a folder, and other programs may name other places.
+    folder = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://code/folder/"}}
+    told(InputDataConfig=[{"ChannelName": "code", "DataSource": folder}])
+    assert Estimator.attach(name, session).source_dir == "s3://code/folder/sourcedir.tar.gz"
+    told(InputDataConfig=None)
+    assert Estimator.attach(name, session).entry_point is None
+
+
 def test_a_script_that_is_not_in_s3_stays_where_it_is(
     session: Session, paper: Framework, script: str, told: Told
 ) -> None:

@@ -154,7 +154,6 @@ def variants(endpoint: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.skipif(not hasattr(MXNet, "attach"), reason="attach is yet to come")
 def test_attaching_to_existing_training_jobs(run: Run) -> None:
     MXNet("train.py", train_instance_type="ml.p2.xlarge").fit(
         "s3://bucket/data", job_name="MyAwesomeMXNetTrainingJob"
