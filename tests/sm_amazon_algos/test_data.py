@@ -52,6 +52,7 @@ def test_a_record_set_goes_where_the_dict_says() -> None:
         (None, "the channel 'train' is missing"),
         (TEST, "the channel 'train' is missing"),
         ([], "the channel 'train' is missing"),
+        ({"train": TRAIN, "a": TEST, "b": TEST}, "no channel 'a', 'b'; the algorithm knows: train"),
         ([TRAIN, TRAIN], "two record sets are for the channel 'train'"),
         ({"train": TRAIN, "validation": TEST}, "no channel 'validation'; the algorithm knows: tr"),
         (["s3://b/p"], "a str in a list of inputs names no channel"),

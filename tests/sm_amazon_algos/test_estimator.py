@@ -20,7 +20,7 @@ from sm_amazon_algos import (
 )
 from sm_amazon_algos.arrays import RecordArrays
 from sm_amazon_algos.estimator import AmazonAlgorithm
-from sm_core.errors import ConfigurationError, InputError
+from sm_core.errors import CodecError, ConfigurationError, InputError
 from sm_core.estimator import Estimator
 from sm_core.inputs import TrainingInput
 from sm_core.session import Session
@@ -80,6 +80,31 @@ def test_linear_learner_s_numbers_are_float32(session: Session, shards: Shards) 
     (found,) = shards(BUCKET).values()
     assert found.features["values"].dtype == found.label["values"].dtype == np.float32
     assert found.label["values"].tolist() == [1, 0, 1]
+
+
+def test_linear_learner_s_labels_are_missed_at_once(session: Session, stored: Objects) -> None:
+    learner = made(LinearLearner, session)
+    for rows in (np.eye(3), iter([np.eye(3)])):
+        with pytest.raises(InputError, match=r"learns from labels: give record_set\(rows, labels"):
+            learner.record_set(rows)
+    assert stored(BUCKET) == {}
+
+
+def test_a_channel_that_there_is_not_is_refused_before_the_upload(session: Session) -> None:
+    with pytest.raises(InputError, match="no channel 'validation'; the algorithm knows: train, te"):
+        made(KMeans, session).record_set(np.eye(3), channel="validation")
+
+
+@pytest.mark.parametrize("rows", [np.array([[1e39]]), [[1e39]], iter([np.array([[1e39]])])])
+def test_numbers_that_float32_does_not_have_are_refused(
+    session: Session, stored: Objects, rows: Any
+) -> None:
+    labels = None if hasattr(rows, "__next__") else [0]
+    if labels is None:
+        rows = ((block, [0]) for block in rows)
+    with pytest.raises(CodecError, match=r"numbers beyond 3\.4e\+38, the range of 32-bit"):
+        made(LinearLearner, session).record_set(rows, labels)
+    assert stored(BUCKET) == {}
 
 
 def test_sparse_rows_lists_and_blocks_are_data_too(session: Session, shards: Shards) -> None:
@@ -181,6 +206,40 @@ def test_what_contradicts_the_data_is_refused(session: Session) -> None:
         sent(made(KMeans, session), [records(), records(width=5, channel="test")])
 
 
+def test_all_that_contradicts_the_data_is_told_at_once(session: Session) -> None:
+    learner = made(
+        LinearLearner, session, count=2, feature_dim=5, predictor_type="regressor", loss="logistic"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        sent(learner, records(num_objects=1), mini_batch_size=51)
+    text = str(caught.value)
+    assert text.startswith("LinearLearner: feature_dim is 5, but the records have 4 columns; leave")
+    assert "the records lie in 1 object(s), which cannot be shared out over 2 instances" in text
+    assert "mini_batch_size is 51, but each of 2 instance(s) gets 50 rows" in text
+    assert "loss is 'logistic', but a regressor takes auto, squared_loss" in text
+    csv = TrainingInput("s3://b/p", content_type="text/csv;label_size=0", input_mode="Pipe")
+    kmeans = made(KMeans, session, feature_dim=5)
+    with pytest.raises(ConfigurationError) as caught:
+        sent(kmeans, {"train": records(), "test": csv}, mini_batch_size=0)
+    assert str(caught.value) == (
+        "KMeans: channel 'test' is CSV, which can be read in File mode only; feature_dim is 5, but "
+        "the records have 4 columns; leave it out; mini_batch_size is 0; it must be a whole number "
+        "of at least 1"
+    )
+
+
+def test_records_for_fewer_instances_are_refused_before_a_host_gets_none(session: Session) -> None:
+    kmeans = made(KMeans, session)
+    found = kmeans.record_set(np.eye(6))
+    kmeans.train_instance_count = 3
+    with pytest.raises(
+        ConfigurationError, match=r"in 1 object\(s\), which cannot be shared out over"
+    ):
+        sent(kmeans, found)
+    kmeans.train_instance_count = 1
+    assert sent(kmeans, found)
+
+
 def test_the_task_decides_what_is_needed(session: Session) -> None:
     learner = made(LinearLearner, session, predictor_type="multiclass_classifier")
     learner.loss = "logistic"
@@ -195,7 +254,9 @@ def test_the_task_decides_what_is_needed(session: Session) -> None:
 
 def test_kmeans_takes_csv_in_file_mode_only(session: Session) -> None:
     csv = TrainingInput("s3://b/p", content_type="text/csv;label_size=0", input_mode="Pipe")
-    with pytest.raises(ConfigurationError, match="channel 'train': KMeans takes CSV in File mode"):
+    with pytest.raises(
+        ConfigurationError, match="channel 'train' is CSV, which can be read in File"
+    ):
         sent(made(KMeans, session, feature_dim=2), csv)
     assert sent(made(PCA, session, feature_dim=2, mini_batch_size=1), csv)
 

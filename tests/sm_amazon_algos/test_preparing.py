@@ -15,7 +15,7 @@ import scipy.sparse
 
 from sm_amazon_algos import RecordSet
 from sm_amazon_algos.arrays import RecordArrays
-from sm_amazon_algos.preparing import Destination, upload_records
+from sm_amazon_algos.preparing import Destination, RecordData, upload_records
 from sm_core.errors import CodecError, InputError, RequestError, SMError
 from sm_core.session import Session
 
@@ -39,7 +39,7 @@ def test_a_shard_for_each_instance_and_a_manifest(
     destination: Place, stored: Objects, shards: Shards, rng: np.random.Generator
 ) -> None:
     values = rng.random((7, 3), dtype=np.float32)
-    made = upload_records(destination(3), values, np.arange(7), channel="test", kind=None)
+    made = upload_records(destination(3), RecordData(values, np.arange(7)), channel="test")
     prefix, _, name = made.s3_data.rpartition("/")
     assert (made.num_records, made.feature_dim, made.channel) == (7, 3, "test")
     assert made.s3_data_type == "ManifestFile"
@@ -58,7 +58,7 @@ def test_a_shard_for_each_instance_and_a_manifest(
 
 
 def test_shards_names_sort_like_their_numbers(destination: Place, shards: Shards) -> None:
-    upload_records(destination(12), np.eye(12), None, channel="train", kind=None)
+    upload_records(destination(12), RecordData(np.eye(12)), channel="train")
     names = list(shards(BUCKET))
     assert names[:2] == ["matrix_00.pbr", "matrix_01.pbr"]
     assert names == sorted(names)
@@ -66,7 +66,7 @@ def test_shards_names_sort_like_their_numbers(destination: Place, shards: Shards
 
 def test_a_sparse_matrix(destination: Place, shards: Shards, rng: np.random.Generator) -> None:
     matrix = scipy.sparse.random(50, 30_000, 0.001, format="csr", rng=rng)
-    made = upload_records(destination(2), matrix, None, channel="train", kind="float32")
+    made = upload_records(destination(2), RecordData(matrix, kind="float32"), channel="train")
     assert (made.num_records, made.feature_dim) == (50, 30_000)
     parts = [found.features["values"] for found in shards(BUCKET).values()]
     assert (scipy.sparse.vstack(parts) != matrix.astype(np.float32)).nnz == 0
@@ -77,7 +77,7 @@ def test_a_stream_of_blocks_with_labels(destination: Place, shards: Shards) -> N
         for number in range(10):
             yield np.full((3, 2), number), np.full(3, number)
 
-    made = upload_records(destination(2), blocks(), None, channel="train", kind="float32")
+    made = upload_records(destination(2), RecordData(blocks(), kind="float32"), channel="train")
     assert (made.num_records, made.feature_dim) == (30, 2)
     first, second = shards(BUCKET).values()
     assert len(first.features["values"]) == len(second.features["values"]) == 15
@@ -121,7 +121,7 @@ def test_bad_data_leaves_nothing_behind(
     message: str,
 ) -> None:
     with pytest.raises(error, match=message):
-        upload_records(destination(2), data(), None, channel="train", kind=None)
+        upload_records(destination(2), RecordData(data()), channel="train")
     assert stored(BUCKET) == {}
     assert "Uploads" not in session.client("s3").list_multipart_uploads(Bucket=BUCKET)
 
@@ -137,23 +137,23 @@ def test_a_refused_upload_leaves_nothing_behind(
     events = session.client("s3").meta.events
     events.register("provide-client-params.s3.PutObject", refuse)
     with pytest.raises(SMError, match="S3 says no"):
-        upload_records(destination(3), np.eye(9), None, channel="train", kind=None)
+        upload_records(destination(3), RecordData(np.eye(9)), channel="train")
     assert stored(BUCKET) == {}
 
 
 def test_a_bucket_that_is_not_there_is_an_error_of_ours(session: Session) -> None:
     nowhere = Destination(session=session, bucket="nowhere", prefix="", name="PCA", shards=1)
     with pytest.raises(RequestError, match=r"PutObject: .*bucket"):
-        upload_records(nowhere, np.eye(3), None, channel="train", kind=None)
+        upload_records(nowhere, RecordData(np.eye(3)), channel="train")
 
 
 def test_labels_beside_a_stream_are_refused(destination: Place) -> None:
     with pytest.raises(InputError, match=r"let it give pairs \(rows, labels\)"):
-        upload_records(destination(1), iter([np.eye(3)]), [1], channel="train", kind=None)
+        upload_records(destination(1), RecordData(iter([np.eye(3)]), [1]), channel="train")
 
 
 def test_the_manifest_knows_width_and_size(destination: Place, session: Session) -> None:
-    made = upload_records(destination(2), np.eye(5), None, channel="train", kind=None)
+    made = upload_records(destination(2), RecordData(np.eye(5)), channel="train")
     assert RecordSet.from_s3(made.s3_data, sagemaker_session=session) == made
 
 
@@ -161,7 +161,7 @@ STREAM = """
 import sys
 import numpy as np
 from sm_amazon_algos import preparing
-from sm_amazon_algos.preparing import Destination, upload_records
+from sm_amazon_algos.preparing import Destination, RecordData, upload_records
 
 class Client:
     meta = None
@@ -179,7 +179,7 @@ class Session:
 block = np.ones((20_000, 100), np.float32)
 blocks = (block for _ in range(int(sys.argv[1])))
 destination = Destination(session=Session(), bucket="b", prefix="", name="PCA", shards=2)
-made = upload_records(destination, blocks, None, channel="train", kind=None)
+made = upload_records(destination, RecordData(blocks), channel="train")
 assert made.num_records == 20_000 * int(sys.argv[1])
 assert Client.taken > 0.9 * 420 * made.num_records
 # The process's own; getrusage would count that of the one which started it, too.

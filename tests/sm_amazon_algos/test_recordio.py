@@ -152,6 +152,12 @@ def test_payloads_that_cannot_be_records_say_why(payload: Any, message: str) -> 
 def test_a_serializer_may_choose_the_type() -> None:
     for payload in (np.arange(4), np.ones(4), scipy.sparse.csr_matrix([[1, 2]])):
         assert features(RecordSerializer(kind="float32")(payload)).dtype == np.float32
+    with pytest.raises(CodecError, match="numbers beyond"):
+        RecordSerializer(kind="float32")([1e300])
+    with pytest.raises(CodecError, match="numbers beyond"):
+        RecordSerializer(kind="float32")(np.array([-1e300]))
+    # Infinity is none that was made.
+    assert features(RecordSerializer(kind="float32")([np.inf]))[0, 0] == np.inf
 
 
 def test_they_are_made_with_or_without_parentheses() -> None:

@@ -12,7 +12,7 @@ from sm_core.codecs import media_type
 from sm_core.errors import InputError
 from sm_core.inputs import TrainingData, TrainingInput
 
-__all__ = ["AlgorithmData", "AlgorithmInputs", "gathered"]
+__all__ = ["AlgorithmData", "AlgorithmInputs", "check_channels", "gathered", "is_csv"]
 
 Channel: TypeAlias = RecordSet | TrainingInput | str
 AlgorithmInputs: TypeAlias = (
@@ -65,8 +65,13 @@ class AlgorithmData:
         train = self.channels.get("train")
         if not isinstance(train, RecordSet) or train.num_records is None:
             return None
-        shared = train.training_input().distribution == "ShardedByS3Key"
-        return train.num_records // instances if shared else train.num_records
+        return train.num_records // instances if _is_shared(train) else train.num_records
+
+    @property
+    def objects_shared_out(self) -> int | None:
+        """How many objects are shared out over the instances; None for none, or nobody counted."""
+        train = self.channels.get("train")
+        return train.num_objects if isinstance(train, RecordSet) and _is_shared(train) else None
 
 
 def gathered(inputs: AlgorithmInputs, allowed: Sequence[str]) -> AlgorithmData:
@@ -81,16 +86,25 @@ def gathered(inputs: AlgorithmInputs, allowed: Sequence[str]) -> AlgorithmData:
         InputError: a channel is missing, unknown, given twice, or has data in an unknown format.
     """
     channels = _by_channel(inputs, allowed[0])
-    unknown = [name for name in channels if name not in allowed]
-    if unknown:
-        raise InputError(
-            f"there is no channel {unknown[0]!r}; the algorithm knows: {', '.join(allowed)}"
-        )
+    check_channels(channels, allowed)
     if allowed[0] not in channels:
         raise InputError(f"the channel {allowed[0]!r} is missing, which the algorithm trains with")
     for name, data in channels.items():
         _check_format(name, data)
     return AlgorithmData(channels=channels)
+
+
+def check_channels(names: Iterable[str], allowed: Sequence[str]) -> None:
+    """Refuse channels that an algorithm does not know.
+
+    Raises:
+        InputError: names all of them, and those that it knows.
+    """
+    unknown = [repr(name) for name in names if name not in allowed]
+    if unknown:
+        raise InputError(
+            f"there is no channel {', '.join(unknown)}; the algorithm knows: {', '.join(allowed)}"
+        )
 
 
 def _by_channel(inputs: Any, default: str) -> Mapping[str, Channel]:
@@ -118,6 +132,10 @@ def _by_channel(inputs: Any, default: str) -> Mapping[str, Channel]:
             raise InputError(f"two record sets are for the channel {data.channel!r}")
         found[data.channel] = data
     return found
+
+
+def _is_shared(train: RecordSet) -> bool:
+    return train.training_input("train").distribution == "ShardedByS3Key"
 
 
 def _check_format(name: str, data: Channel) -> None:

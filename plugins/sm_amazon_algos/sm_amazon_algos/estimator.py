@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from sm_amazon_algos.data import AlgorithmData, AlgorithmInputs, gathered, is_csv
+from sm_amazon_algos.data import (
+    AlgorithmData,
+    AlgorithmInputs,
+    check_channels,
+    gathered,
+    is_csv,
+)
 from sm_amazon_algos.hyperparameters import (
+    AlgorithmHyperparameters,
     KMeansHyperparameters,
     LinearLearnerHyperparameters,
     PCAHyperparameters,
 )
 from sm_amazon_algos.matrices import Kind
-from sm_amazon_algos.preparing import Destination, upload_records
+from sm_amazon_algos.preparing import Destination, RecordData, upload_records
 from sm_amazon_algos.recordset import RecordSet
 from sm_core.errors import ConfigurationError
 from sm_core.estimator import Estimator
-from sm_core.hyperparameters import merged
 from sm_core.inputs import split_s3_uri
 from sm_core.requests import framework_of_calls
 
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["PCA", "AmazonAlgorithm", "KMeans", "LinearLearner"]
 
 
-class AmazonAlgorithm(Estimator):
+class AmazonAlgorithm(AlgorithmHyperparameters, Estimator):
     """What the estimators of Amazon's algorithms have in common.
 
     Hyperparameters are arguments and attributes, by the names here or by those on the wire.
@@ -42,6 +49,10 @@ class AmazonAlgorithm(Estimator):
     numbers: ClassVar[Kind | None] = None
     #: Whether it takes CSV in Pipe mode.
     pipes_csv: ClassVar[bool] = True
+    #: Whether it learns from labels.
+    labelled: ClassVar[bool] = False
+    #: Whether each instance needs as many rows as a step takes.
+    whole_batches: ClassVar[bool] = False
     #: Rows per step that are sent where nobody says so, if there are as many; None to send nothing.
     default_mini_batch_size: ClassVar[int | None] = None
 
@@ -82,10 +93,12 @@ class AmazonAlgorithm(Estimator):
             channel: what the records are for: ``train``, ``test``, ``validation``.
 
         Raises:
-            InputError: there are fewer rows than training instances.
+            InputError: there are fewer rows than training instances, labels are missing, or the
+                algorithm does not know the channel.
             CodecError: no records can be made of the data.
             RequestError: S3 refused a call. In any case nothing is left behind.
         """
+        check_channels([channel], self.channels)
         session = self.sagemaker_session
         framework = self.framework.name if self.framework else None
         with framework_of_calls(framework):
@@ -101,7 +114,8 @@ class AmazonAlgorithm(Estimator):
                 name=type(self).__name__,
                 shards=self.train_instance_count,
             )
-            return upload_records(destination, train, labels, channel=channel, kind=self.numbers)
+            data = RecordData(train, labels, kind=self.numbers, labelled=self.labelled)
+            return upload_records(destination, data, channel=channel)
 
     def fit(
         self,
@@ -162,30 +176,51 @@ class AmazonAlgorithm(Estimator):
 
     def _data(self, inputs: AlgorithmInputs, mini_batch_size: int | None) -> AlgorithmData:
         data = gathered(inputs, self.channels)
+        size = self._mini_batch_size(mini_batch_size, data.rows_of_each(self.train_instance_count))
+        implied = {"feature_dim": data.feature_dim, "mini_batch_size": size}
+        implied = {name: value for name, value in implied.items() if value is not None}
+        data = attrs.evolve(data, implied=implied)
+        mistakes = list(self._mistakes(data))
+        if mistakes:
+            # What else is wrong would be found with the request; it is told together with these.
+            values = {**self.hyperparameters(), **implied}
+            mistakes += self.contradictions(values)
+            raise ConfigurationError(f"{type(self).__name__}: {'; '.join(mistakes)}")
+        return data
+
+    def _mistakes(self, data: AlgorithmData) -> Iterator[str]:
+        """What of the data contradicts what the user set, or this algorithm's ways."""
         for name, channel in data.channels.items():
             mode = getattr(channel, "input_mode", None) or self.input_mode
             if is_csv(channel) and mode != "File" and not self.pipes_csv:
-                raise ConfigurationError(
-                    f"channel {name!r}: {type(self).__name__} takes CSV in File mode only"
-                )
-        implied: dict[str, Any] = {}
+                yield f"channel {name!r} is CSV, which can be read in File mode only"
         said, width = self.hyperparameters().get("feature_dim"), data.feature_dim
-        if width is not None:
-            if said not in (None, "auto", width):
-                raise ConfigurationError(
-                    f"feature_dim is {said}, but the records have {width} columns; leave it out"
-                )
-            implied["feature_dim"] = width
-        size = mini_batch_size
-        if size is None:
-            size = self._mini_batch_size(data.rows_of_each(self.train_instance_count))
-        # Whoever compares it with the data compares a number.
-        implied |= merged(self.framework, {}, {"mini_batch_size": size})
-        return attrs.evolve(data, implied=implied)
+        if width is not None and said not in (None, "auto", width):
+            yield f"feature_dim is {said}, but the records have {width} columns; leave it out"
+        count = self.train_instance_count
+        shared = data.objects_shared_out
+        if shared is not None and shared < count:
+            yield (
+                f"the records lie in {shared} object(s), which cannot be shared out over {count} "
+                "instances; call record_set again, now that train_instance_count is what it is"
+            )
+        try:
+            size = self.declared()["mini_batch_size"].checked(data.implied["mini_batch_size"])
+        except KeyError:
+            return
+        except ValueError as error:
+            yield str(error)
+            return
+        held = data.rows_of_each(count)
+        if self.whole_batches and held is not None and size > held:
+            yield (
+                f"mini_batch_size is {size}, but each of {count} instance(s) gets {held} rows, and "
+                "fewer than a batch cannot be"
+            )
 
-    def _mini_batch_size(self, held: int | None) -> int | None:
-        """What was set, else as many as is usual or as each instance has, whichever is less."""
-        given: int | None = self.hyperparameters().get("mini_batch_size")
+    def _mini_batch_size(self, wanted: int | None, held: int | None) -> int | None:
+        """What is wanted or was set, else as many as is usual or as each instance has, if less."""
+        given = wanted if wanted is not None else self.hyperparameters().get("mini_batch_size")
         if given is not None or held is None or self.default_mini_batch_size is None:
             return given
         return min(self.default_mini_batch_size, max(1, held))
@@ -230,22 +265,13 @@ class LinearLearner(LinearLearnerHyperparameters, AmazonAlgorithm):
     positional = ("role", "train_instance_count", "train_instance_type", "predictor_type")
     channels = ("train", "validation", "test")
     numbers = "float32"
+    labelled = True
+    whole_batches = True
     default_mini_batch_size = 1000
 
     if TYPE_CHECKING:
 
         def __init__(self, *args: Any, **options: Unpack[LinearLearnerOptions]) -> None: ...
-
-    def _data(self, inputs: AlgorithmInputs, mini_batch_size: int | None) -> AlgorithmData:
-        data = super()._data(inputs, mini_batch_size)
-        held = data.rows_of_each(self.train_instance_count)
-        size = data.implied.get("mini_batch_size", 0)
-        if held is not None and size > held:
-            raise ConfigurationError(
-                f"mini_batch_size is {size}, but each of {self.train_instance_count} instance(s) "
-                f"gets {held} rows; LinearLearner cannot take fewer than a batch"
-            )
-        return data
 
 
 def _data_location(uri: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from sm_core.kinds import choice, flag, integer, number, several
 
 __all__ = [
     "ALWAYS_SENT",
+    "AlgorithmHyperparameters",
     "KMeansHyperparameters",
     "LinearLearnerHyperparameters",
     "PCAHyperparameters",

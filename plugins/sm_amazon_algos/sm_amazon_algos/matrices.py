@@ -6,6 +6,8 @@ integer width never needs a second copy of itself in memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -14,7 +16,17 @@ import numpy.typing as npt
 
 from sm_core.errors import CodecError
 
-__all__ = ["Array", "DenseRows", "Kind", "Rows", "SparseRows", "as_labels", "as_rows", "is_sparse"]
+__all__ = [
+    "Array",
+    "DenseRows",
+    "Kind",
+    "Rows",
+    "SparseRows",
+    "as_labels",
+    "as_rows",
+    "is_sparse",
+    "within_range",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 #: The tensors that a record may hold; each is the name of its numpy type, too.
@@ -160,6 +172,23 @@ def as_labels(labels: Any, rows: int, *, kind: Kind | None = None) -> DenseRows:
     return DenseRows(array, kind or _kind(array, "labels"))
 
 
+@contextmanager
+def within_range() -> Iterator[None]:
+    """Refuse numbers that a narrower type cannot hold; numpy would write infinity for them.
+
+    Raises:
+        CodecError: a number is beyond the range.
+    """
+    try:
+        with np.errstate(over="raise"):
+            yield
+    except FloatingPointError as error:
+        raise CodecError(
+            f"the data has numbers beyond {np.finfo(np.float32).max:.1e}, the range of 32-bit "
+            "floating point; scale or clip them"
+        ) from error
+
+
 def _as_array(data: Any, name: str) -> Array:
     if isinstance(data, np.ma.MaskedArray):
         raise CodecError(f"{name}: a record has no masked values; fill them first (.filled(…))")
@@ -180,7 +209,8 @@ def _as_array(data: Any, name: str) -> Array:
         array = np.asarray(data)
     except ValueError as error:
         raise CodecError(f"{name}: the rows differ in length ({error})") from error
-    return array.astype(np.float32) if array.dtype.kind in "biuf" else array
+    with within_range():
+        return array.astype(np.float32) if array.dtype.kind in "biuf" else array
 
 
 def _kind(array: Array, name: str) -> Kind:

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 
 from sm_amazon_algos.encoding import encode_blocks
-from sm_amazon_algos.matrices import Kind
-from sm_amazon_algos.recordset import FEATURE_DIM, NUM_RECORDS, RecordSet
+from sm_amazon_algos.matrices import Kind, within_range
+from sm_amazon_algos.recordset import FEATURE_DIM, NUM_OBJECTS, NUM_RECORDS, RecordSet
 from sm_amazon_algos.shards import (
     Piece,
     check_enough,
@@ -25,7 +25,7 @@ from sm_core.naming import unique_name
 from sm_core.session import Session
 from sm_core.uploads import progress_bar
 
-__all__ = ["Destination", "upload_records"]
+__all__ = ["Destination", "RecordData", "upload_records"]
 
 MANIFEST = ".amazon.manifest"
 
@@ -49,50 +49,77 @@ class Destination:
     shards: int
 
 
-def upload_records(
-    destination: Destination, data: Any, labels: Any, *, channel: str, kind: Kind | None
-) -> RecordSet:
+@attrs.frozen(eq=False)
+class RecordData:
+    """What becomes records.
+
+    Attributes:
+        rows: a matrix, or an iterator of blocks: matrices, or pairs of a matrix and its labels.
+        labels: of a matrix, one a row; None for none.
+        kind: type of the numbers to write; None for the data's own.
+        labelled: whether rows without labels are refused.
+    """
+
+    rows: Any
+    labels: Any = None
+    kind: Kind | None = attrs.field(default=None, kw_only=True)
+    labelled: bool = attrs.field(default=False, kw_only=True)
+
+    def pieces(self, shards: int) -> Iterator[Piece]:
+        """The rows, cut for so many shards.
+
+        Raises:
+            InputError: there are fewer rows than shards, or labels are missing.
+            CodecError: no records can be made of the data.
+        """
+        if not is_stream(self.rows):
+            found = pieces_of_matrix(self.rows, self.labels, shards=shards, kind=self.kind)
+        elif self.labels is None:
+            found = pieces_of_stream(self.rows, shards=shards, kind=self.kind)
+        else:
+            raise InputError(
+                "an iterator of blocks brings its labels itself: let it give pairs (rows, labels)"
+            )
+        for piece in found:
+            if self.labelled and piece.labels is None:
+                raise InputError(
+                    "the algorithm learns from labels: give record_set(rows, labels), or blocks "
+                    "that are pairs (rows, labels)"
+                )
+            yield piece
+
+
+def upload_records(destination: Destination, data: RecordData, *, channel: str) -> RecordSet:
     """Write `data` as records, a shard for each instance, and a manifest that names the shards.
 
     Args:
         destination: where to.
-        data: a matrix, or an iterator of blocks: matrices, or pairs of a matrix and its labels.
-        labels: of a matrix, one a row.
+        data: what to write.
         channel: that the records are for.
-        kind: type of the numbers to write; None for the data's own.
 
     Raises:
-        InputError: there are fewer rows than shards.
+        InputError: there are fewer rows than shards, or labels are missing.
         CodecError: no records can be made of the data.
         RequestError: S3 refused a call. In any case nothing is left behind.
     """
-    pieces = _pieces(data, labels, shards=destination.shards, kind=kind)
     folder = f"{destination.prefix}{unique_name(destination.name)}/"
     uri = f"s3://{destination.bucket}/{folder}"
     digits = len(str(destination.shards))
     names = [f"matrix_{number:0{digits}}.pbr" for number in range(destination.shards)]
     with (
-        translated_errors(),
+        translated_errors(f"uploading records to {uri}"),
         progress_bar("records", None) as moved,
         Uploads(destination.session.client("s3"), destination.bucket, moved) as uploads,
     ):
-        rows, columns = _write_shards(pieces, [uploads.open(folder + name) for name in names])
+        writers = [uploads.open(folder + name) for name in names]
+        rows, columns = _write_shards(data.pieces(destination.shards), writers)
         # Nobody may find a manifest of objects that are not there.
         uploads.finish()
-        known = {NUM_RECORDS: str(rows), FEATURE_DIM: str(columns)}
-        with uploads.open(folder + MANIFEST, metadata=known) as manifest:
+        known = {NUM_RECORDS: rows, FEATURE_DIM: columns, NUM_OBJECTS: len(names)}
+        metadata = {name: str(number) for name, number in known.items()}
+        with uploads.open(folder + MANIFEST, metadata=metadata) as manifest:
             manifest.write(json.dumps([{"prefix": uri}, *names]).encode())
-    return RecordSet(uri + MANIFEST, rows, columns, channel=channel)
-
-
-def _pieces(data: Any, labels: Any, *, shards: int, kind: Kind | None) -> Iterator[Piece]:
-    if not is_stream(data):
-        return pieces_of_matrix(data, labels, shards=shards, kind=kind)
-    if labels is None:
-        return pieces_of_stream(data, shards=shards, kind=kind)
-    raise InputError(
-        "an iterator of blocks brings its labels itself: let it give pairs (rows, labels)"
-    )
+    return RecordSet(uri + MANIFEST, rows, columns, channel=channel, num_objects=len(names))
 
 
 def _write_shards(pieces: Iterator[Piece], writers: Sequence[ObjectWriter]) -> tuple[int, int]:
@@ -100,8 +127,9 @@ def _write_shards(pieces: Iterator[Piece], writers: Sequence[ObjectWriter]) -> t
     rows = columns = 0
     for piece in pieces:
         rows, columns = rows + len(piece.rows), piece.rows.columns
-        for block in encode_blocks(piece.rows, piece.labels):
-            writers[piece.shard].write(block.data)
+        with within_range():
+            for block in encode_blocks(piece.rows, piece.labels):
+                writers[piece.shard].write(block.data)
         if piece.last:
             writers[piece.shard].close()
     check_enough(rows, len(writers))

@@ -15,7 +15,15 @@ from sm_amazon_algos.arrays import RecordArrays
 from sm_amazon_algos.decoding import decode, parse_record
 from sm_amazon_algos.encoding import MAGIC, MAX_PAYLOAD, encode_blocks
 from sm_amazon_algos.framing import Frames, read_frames, split
-from sm_amazon_algos.matrices import Kind, Rows, SparseRows, as_labels, as_rows, is_sparse
+from sm_amazon_algos.matrices import (
+    Kind,
+    Rows,
+    SparseRows,
+    as_labels,
+    as_rows,
+    is_sparse,
+    within_range,
+)
 from sm_amazon_algos.records import Record
 from sm_core.codecs import Body
 from sm_core.errors import CodecError
@@ -157,6 +165,6 @@ def record_body(payload: Any, kind: Kind | None = None) -> Body:
         return _framed([payload])
     if isinstance(payload, (list, tuple)) and payload and isinstance(payload[0], Record):
         return _framed(payload)
-    return b"".join(
-        block.tobytes() for block in encode_blocks(as_rows(payload, kind=kind, one_row=True))
-    )
+    rows = as_rows(payload, kind=kind, one_row=True)
+    with within_range():
+        return b"".join(block.tobytes() for block in encode_blocks(rows))

@@ -19,10 +19,10 @@ from sm_core.errors import CodecError, InputError
 from sm_core.inputs import TrainingInput, split_s3_uri
 from sm_core.session import Session
 
-__all__ = ["FEATURE_DIM", "NUM_RECORDS", "RecordSet"]
+__all__ = ["FEATURE_DIM", "NUM_OBJECTS", "NUM_RECORDS", "RecordSet"]
 
 #: The manifest's user-defined metadata, which spares a look at the data.
-NUM_RECORDS, FEATURE_DIM = "num-records", "feature-dim"
+NUM_RECORDS, FEATURE_DIM, NUM_OBJECTS = "num-records", "feature-dim", "num-objects"
 
 
 @attrs.frozen
@@ -38,6 +38,8 @@ class RecordSet:
         distribution: ``ShardedByS3Key`` shares the objects out over a job's hosts,
             ``FullyReplicated`` gives all to each; None for the former in the channel ``train`` and
             the latter in others, where each host measures by itself.
+        num_objects: how many objects they lie in; None if nobody counted. A host of a job whose
+            share is no object fails.
     """
 
     s3_data: str
@@ -46,6 +48,7 @@ class RecordSet:
     s3_data_type: Literal["ManifestFile", "S3Prefix"] = "ManifestFile"
     channel: str = "train"
     distribution: Literal["ShardedByS3Key", "FullyReplicated"] | None = None
+    num_objects: int | None = None
 
     def training_inputs(self) -> Mapping[str, TrainingInput]:
         """The channel, as any estimator's ``fit`` takes it."""
@@ -90,9 +93,10 @@ class RecordSet:
         if place is None:
             raise InputError(f"{s3_data!r} is not of the form 's3://bucket/key'")
         is_manifest = s3_data.endswith(".manifest")
+        known: Mapping[str, int] = {}
         if feature_dim is None or (num_records is None and is_manifest):
             client = (sagemaker_session or Session()).client("s3")
-            with translated_errors():
+            with translated_errors(s3_data):
                 known = _known(client, *place) if is_manifest else {}
                 num_records = num_records if num_records is not None else known.get(NUM_RECORDS)
                 feature_dim = feature_dim if feature_dim is not None else known.get(FEATURE_DIM)
@@ -101,7 +105,8 @@ class RecordSet:
         data_type: Literal["ManifestFile", "S3Prefix"] = (
             "ManifestFile" if is_manifest else "S3Prefix"
         )
-        return cls(s3_data, num_records, feature_dim, data_type, channel)
+        objects = known.get(NUM_OBJECTS)
+        return cls(s3_data, num_records, feature_dim, data_type, channel, num_objects=objects)
 
 
 def _known(client: Any, bucket: str, key: str) -> dict[str, int]:
@@ -113,8 +118,11 @@ def _known(client: Any, bucket: str, key: str) -> dict[str, int]:
 def _width(client: Any, s3_data: str, *, is_manifest: bool) -> int:
     """Width of the first record."""
     for bucket, key in _objects(client, s3_data, is_manifest=is_manifest):
-        with closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
-            where = f"s3://{bucket}/{key}"
+        where = f"s3://{bucket}/{key}"
+        with (
+            translated_errors(where),
+            closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as body,
+        ):
             try:
                 frames = next(read_frames(body), None)
                 if frames is None:
