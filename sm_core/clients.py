@@ -79,6 +79,10 @@ class Clients:
         self._boto_session = boto_session
         self._lock = threading.RLock()
         self._clients = dict(given or {})
+        #: Region of the user's own clients: the others look after what those start.
+        self._region: str | None = next(
+            (str(client.meta.region_name) for client in self._clients.values()), None
+        )
         for service, client in self._clients.items():
             self._attach_hooks(service, client)
 
@@ -111,17 +115,17 @@ class Clients:
 
     def _made(self, service: str) -> Any:
         session: Any = self.boto_session  # typed clients want a literal name
-        client = session.client(service)
+        client = session.client(service, region_name=self._region)
         if service == "sagemaker-runtime" and client.meta.config.read_timeout == DEFAULT_TIMEOUT:
             # The user's session sets no time of its own.
-            client = session.client(service, config=RUNTIME_CONFIG)
+            client = session.client(service, region_name=self._region, config=RUNTIME_CONFIG)
         return client
 
     def region(self) -> str | None:
         """The region of the clients, without making one; None where none is configured."""
         with self._lock:
-            for client in self._clients.values():
-                return str(client.meta.region_name)
+            if self._region is not None:
+                return self._region
             with translated_errors():
                 return self.boto_session.region_name
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sm_core.connection import Connection
 from sm_core.errors import ConfigurationError
-from sm_core.jobs import TrainingJob
+from sm_core.jobs import TrainingJob, trained_model
 from sm_core.requests import (
     ContainerDefinition,
     EndpointConfigRequest,
@@ -61,7 +61,7 @@ def model_of_job(
     """A CreateModel request for what a job trained; what is None is the job's own.
 
     Raises:
-        ConfigurationError: the job has no image or no role, and none is given.
+        ConfigurationError: the job has no model, no image or no role, and none is given.
     """
     description = TrainingJob(job_name, connection).describe()
     image = image or (description.get("AlgorithmSpecification") or {}).get("TrainingImage")
@@ -69,7 +69,7 @@ def model_of_job(
         raise ConfigurationError(f"training job {job_name} names no image: give one that serves")
     container = ContainerDefinition(
         image=image,
-        model_data_url=model_data or description["ModelArtifacts"].get("S3ModelArtifacts"),
+        model_data_url=model_data or trained_model(description),
         environment=dict(env or {}),
     )
     return model_of(

@@ -393,3 +393,5 @@ def _beyond_limits(encoded: Mapping[str, str]) -> Iterator[str]:
                 f"{name} takes {len(value)} characters when encoded, AWS allows {MAX_VALUE}; "
                 "put long values into a file of the source folder or a channel"
             )
+        if "\n" in value or "\r" in value:
+            yield f"{name} has several lines, which AWS does not take"

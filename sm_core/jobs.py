@@ -6,19 +6,20 @@ import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
 from sm_core.backends import Polling
 from sm_core.clients import is_passing, translated_errors
 from sm_core.connection import Connection
-from sm_core.errors import ConfigurationError, RequestError, TrainingJobFailed
+from sm_core.errors import ConfigurationError, RequestError, SMError, TrainingJobFailed
 from sm_core.logs import TRAINING_GROUP, LogLine, LogTail, WaitView
 from sm_core.notices import warn_user
 from sm_core.requests import TrainingJobRequest, to_aws
 from sm_core.waiting import intervals, jittered, patiently
 
-__all__ = ["TrainingJob", "is_ended"]
+__all__ = ["TrainingJob", "is_ended", "trained_model"]
 
 #: Statuses from which a job does not move on.
 TERMINAL = ("Completed", "Failed", "Stopped", "Deleting")
@@ -76,7 +77,9 @@ class TrainingJob:
     def wait(self, *, logs: bool = True, poll: float | None = None) -> Mapping[str, Any]:
         """Block until the job ends; show its statuses and log lines meanwhile.
 
-        A job that was stopped, by a user or by its time limit, gives a warning.
+        A job that was stopped, by a user or by its time limit, or is being deleted, gives a
+        warning. The job goes on, and the user is told how to come back to it, if the waiting ends
+        before: by Ctrl-C, or by an error such as credentials that have expired.
 
         Args:
             logs: show them; else nothing is shown.
@@ -87,6 +90,7 @@ class TrainingJob:
 
         Raises:
             TrainingJobFailed: the job ended as Failed.
+            RequestError: it cannot be asked for any longer.
         """
         polling = self._session.backend.polling.every(poll)
         with WaitView(f"training job {self.name}", quiet=not logs) as view:
@@ -107,16 +111,7 @@ class TrainingJob:
         Raises:
             ConfigurationError: there is none, or none yet.
         """
-        description = self.describe()
-        status = description["TrainingJobStatus"]
-        artifacts = description.get("ModelArtifacts") or {}
-        uri: str | None = artifacts.get("S3ModelArtifacts")
-        if not uri or status not in ("Completed", "Stopped"):
-            hint = "" if status == "Failed" else "; latest_training_job.wait() waits for its end"
-            raise ConfigurationError(
-                f"training job {self.name} has no model: its status is {status}{hint}"
-            )
-        return uri
+        return trained_model(self.describe())
 
     def show_logs(self) -> None:
         """Show the log lines that there are by now, without waiting for more."""
@@ -140,8 +135,9 @@ class TrainingJob:
     ) -> Mapping[str, Any]:
         shown: tuple[int, str] = (0, "")
         pauses = intervals(polling)
+        ask = partial(patiently, self.describe, polling=polling, say=view.step)
+        description = ask()
         while True:
-            description = patiently(self.describe, polling=polling, say=view.step)
             before = shown
             shown = _show_transitions(description, view, shown)
             fresh = logs and lines.show()
@@ -150,6 +146,12 @@ class TrainingJob:
             if fresh or shown != before:
                 pauses = intervals(polling)
             time.sleep(jittered(next(pauses)))
+            try:
+                description = ask()
+            except SMError:
+                # It is not the job that failed.
+                view.notice(self._goes_on())
+                raise
         if logs or description["TrainingJobStatus"] == "Failed":
             # CloudWatch may deliver the last lines after the job's last status.
             for _ in range(LATE):
@@ -176,11 +178,27 @@ class TrainingJob:
                 f"training job {self.name} was stopped ({secondary}){why}; "
                 "its model is what had been saved by then"
             )
+        if status == "Deleting":
+            warn_user(f"training job {self.name} is being deleted; nobody can tell how it ended")
 
 
 def is_ended(description: Mapping[str, Any]) -> bool:
     """Whether a described job will not move on."""
     return description["TrainingJobStatus"] in TERMINAL
+
+
+def trained_model(description: Mapping[str, Any]) -> str:
+    """S3 URI of a described job's model.
+
+    Raises:
+        ConfigurationError: it has none, or none yet.
+    """
+    name, status = description["TrainingJobName"], description["TrainingJobStatus"]
+    uri: str | None = (description.get("ModelArtifacts") or {}).get("S3ModelArtifacts")
+    if uri and status in ("Completed", "Stopped"):
+        return uri
+    hint = "" if is_ended(description) else f"; Session.wait_for_job({name!r}) waits for its end"
+    raise ConfigurationError(f"training job {name} has no model: its status is {status}{hint}")
 
 
 class _Lines:

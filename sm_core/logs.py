@@ -239,13 +239,20 @@ class WaitView:
         """Show rows of prefix, style and text; the style is the prefix's, if there is one."""
         if not self._console.is_terminal:
             # Rich is made for pages of text: it would take longer than many a job does to log.
-            self._stream.write("".join(f"{prefix}{text}\n" for prefix, _, text in rows))
+            text = "".join(f"{prefix}{text}\n" for prefix, _, text in rows)
+            self._stream.write(self._writable(text))
             self._stream.flush()
             return
         segments: list[Segment] = []
-        for prefix, style, text in rows:
+        for prefix, style, line in rows:
+            text = self._writable(line)
             if prefix:
                 segments += [Segment(prefix, style), Segment(f"{text}\n")]
             else:
                 segments.append(Segment(f"{text}\n", style))
         self._console.print(Segments(segments), end="")
+
+    def _writable(self, text: str) -> str:
+        """`text` as the stream can take it: what its encoding lacks is shown as an escape."""
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -44,7 +44,7 @@ def check_name(what: str, name: str) -> str:
     Raises:
         ConfigurationError: it is too long or has characters that SageMaker does not allow.
     """
-    if _NAME.fullmatch(name):
+    if isinstance(name, str) and _NAME.fullmatch(name):
         return name
     raise ConfigurationError(
         f"{what} {name!r} is no name that SageMaker takes: at most {LIMIT} letters, digits and "

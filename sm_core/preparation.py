@@ -20,6 +20,7 @@ from sm_core.errors import ConfigurationError, RequestError
 from sm_core.inputs import split_s3_uri
 from sm_core.naming import default_bucket_name
 from sm_core.requests import shape_request
+from sm_core.roles import is_arn
 from sm_core.uploads import uploaded_uri
 
 if TYPE_CHECKING:
@@ -145,11 +146,11 @@ class DryPreparation(Preparation):
         """The role's ARN; of a name alone, with the account of the back end's default role.
 
         Raises:
-            ConfigurationError: only the account could tell.
+            ConfigurationError: only the account could tell, or an ARN is no role's.
         """
         default = self.session.backend.default_role
         full = role or default
-        if full is not None and full.startswith("arn:"):
+        if full is not None and is_arn(full):
             return full
         if full is not None and default is not None:
             return f"{default.rpartition('/')[0]}/{full.rpartition('/')[2]}"

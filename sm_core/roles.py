@@ -9,7 +9,7 @@ from sm_core.clients import translated_errors
 from sm_core.connection import Connection
 from sm_core.errors import ConfigurationError, RequestError
 
-__all__ = ["caller_arn", "execution_role", "expand_role"]
+__all__ = ["caller_arn", "execution_role", "expand_role", "is_arn"]
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 _ASSUMED = re.compile(
     r"arn:(?P<partition>[\w-]+):sts::(?P<account>\d+):assumed-role/(?P<name>[^/]+)/.*"
 )
-_ROLE = re.compile(r"arn:[\w-]+:iam::\d+:role/.+")
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 #: Roles that the console makes for notebooks are named like this, and lie below this path.
 _CONSOLES_ROLE, _CONSOLES_PATH = "AmazonSageMaker-ExecutionRole", "service-role/"
 
@@ -26,15 +26,15 @@ def expand_role(connection: Connection, role: str | None) -> str:
     """The role's full ARN, from its name or ARN; of None, the back end's default role.
 
     Raises:
-        ConfigurationError: no role is given and the back end has no default, or it cannot be
-            looked up.
+        ConfigurationError: no role is given and the back end has no default, it cannot be looked
+            up, or an ARN is no role's.
     """
     role = role or connection.backend.default_role
     if role is None:
         raise ConfigurationError(
             "role is missing: give the name or ARN of an IAM role that SageMaker may assume"
         )
-    if role.startswith("arn:"):
+    if is_arn(role):
         return role
     try:
         return _look_up(connection, role.rpartition("/")[2])
@@ -45,6 +45,22 @@ def expand_role(connection: Connection, role: str | None) -> str:
             f"the role {role!r} cannot be looked up ({error}); check the name, or give the "
             "role's full ARN"
         ) from error
+
+
+def is_arn(role: str) -> bool:
+    """Whether `role` is a role's full ARN, and not its name.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if not isinstance(role, str):
+        raise ConfigurationError(f"role is {role!r}; give the name or ARN of an IAM role")
+    if role.startswith("arn:") and not _ROLE.fullmatch(role):
+        raise ConfigurationError(
+            f"role {role!r} is no role's ARN; one looks like "
+            "'arn:aws:iam::111122223333:role/SageMakerRole'"
+        )
+    return role.startswith("arn:")
 
 
 def caller_arn(connection: Connection) -> str:

@@ -163,6 +163,27 @@ def test_a_model_is_made_of_what_a_job_trained(session: Session) -> None:
     assert (container["Image"], container["ModelDataUrl"]) == ("serving:1", DATA)
 
 
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"TrainingJobStatus": "InProgress"}, r"InProgress; Session.wait_for_job\('job'\) waits"),
+        ({"TrainingJobStatus": "Failed"}, "Failed$"),
+        ({"ModelArtifacts": None}, "Completed$"),
+    ],
+)
+def test_a_job_without_a_model_makes_none(
+    session: Session,
+    job_status: Callable[..., None],
+    members: dict[str, Any],
+    reason: str,
+) -> None:
+    train(session)
+    job_status(**members)
+    with pytest.raises(ConfigurationError, match=f"has no model: its status is {reason}"):
+        session.create_model_from_job("job")
+    assert session.create_model_from_job("job", model_data_url=DATA) == "job"
+
+
 def test_a_job_without_an_image_needs_one(
     session: Session, job_status: Callable[..., None]
 ) -> None:

@@ -122,6 +122,11 @@ def test_the_region_is_that_of_a_client_that_was_given(no_installed_plugins: Non
     clients = Clients(Session().backend, given={"sagemaker-runtime": client})
     assert clients.region() == "eu-west-3"
     assert clients.get("sagemaker-runtime") is client
+    # The others must look after what that one starts.
+    own = boto3.Session(region_name="us-east-1")
+    clients = Clients(Session().backend, boto_session=own, given={"sagemaker-runtime": client})
+    assert clients.get("logs").meta.region_name == "eu-west-3"
+    assert clients.get("s3").meta.region_name == "eu-west-3"
 
 
 def noting(seen: list[str]) -> Callable[..., None]:

@@ -643,7 +643,7 @@ def test_a_model_needs_a_job_that_has_ended(session: Session) -> None:
     estimator.fit(wait=False, job_name="job-1")
     change_answers(session, TrainingJobStatus="InProgress")
     with pytest.raises(
-        ConfigurationError, match=r"status is InProgress; latest_training_job\.wait\(\) waits for"
+        ConfigurationError, match=r"InProgress; Session\.wait_for_job\('job-1'\) waits for"
     ):
         estimator.deploy(instance_type="quick")
 

@@ -136,10 +136,11 @@ def test_all_that_cannot_be_encoded_is_named_at_once(encoding: Any) -> None:
 def test_limits_of_aws_are_kept() -> None:
     check_limits({f"name-{i:03d}" + "n" * 248: "v" * 2500 for i in range(100)})
     with pytest.raises(ConfigurationError) as caught:
-        check_limits({"n" * 257: "", "long": "v" * 2501})
+        check_limits({"n" * 257: "", "long": "v" * 2501, "lines": "a\nb"})
     text = str(caught.value)
     assert "has 257 characters, AWS allows 256" in text
     assert "long takes 2501 characters when encoded, AWS allows 2500" in text
+    assert text.endswith("; lines has several lines, which AWS does not take")
 
 
 def test_the_sdk_s_own_count_too() -> None:

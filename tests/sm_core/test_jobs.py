@@ -206,10 +206,34 @@ def test_an_interrupted_wait_says_that_the_job_goes_on(
     )
 
 
-def test_a_job_that_is_not_there_is_a_request_error(job: TrainingJob) -> None:
+def test_a_wait_that_fails_says_that_the_job_goes_on(
+    job: TrainingJob, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Stubber(session.sagemaker_client) as stubber:
+        stubber.add_response("describe_training_job", description("InProgress"))
+        stubber.add_client_error(
+            "describe_training_job", "ExpiredTokenException", "too old", http_status_code=400
+        )
+        with pytest.raises(RequestError, match=r"too old \(ExpiredTokenException\)"):
+            job.wait(logs=False)
+    assert "Training job job goes on without you. To wait" in capsys.readouterr().out
+
+
+def test_a_job_that_is_deleted_meanwhile_is_a_warning(
+    job: TrainingJob, described: Described
+) -> None:
+    described(description("Deleting"))
+    with pytest.warns(UserWarning, match="training job job is being deleted"):
+        job.wait(logs=False)
+
+
+def test_a_job_that_is_not_there_is_a_request_error(
+    job: TrainingJob, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(RequestError) as caught:
         job.wait()
     assert caught.value.operation == "DescribeTrainingJob"
+    assert capsys.readouterr().out == ""
     assert repr(job) == "TrainingJob('job')"
 
 

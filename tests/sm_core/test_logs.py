@@ -172,6 +172,15 @@ def test_lines_go_to_a_file_as_they_are() -> None:
     assert shown.getvalue() == f"Starting\nalgo-1 | [red]not markup[/red] {'x' * 200}\n"
 
 
+def test_a_stream_that_lacks_a_character_gets_it_as_an_escape() -> None:
+    file = io.BytesIO()
+    shown = io.TextIOWrapper(file, encoding="ascii")
+    with WaitView("training job", stream=shown) as view:
+        view.step("Training")
+        view.lines([LogLine("algo-1", "5 \N{DEGREE SIGN}C \udcff", 0)])
+    assert file.getvalue() == b"Training\nalgo-1 | 5 \\xb0C \\udcff\n"
+
+
 def test_standard_output_is_where_a_user_looks(capsys: pytest.CaptureFixture[str]) -> None:
     with WaitView("training job") as view:
         view.step("Starting")

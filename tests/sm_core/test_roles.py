@@ -74,3 +74,12 @@ def test_a_back_end_s_default_role_is_that_of_the_program(
     )
     add_plugin(sm_backends=lambda: [backend])
     assert Session(backend="easy").get_execution_role() == f"{ROLE}Default"
+
+
+@pytest.mark.parametrize(
+    "role",
+    ["arn:", "arn:aws:iam::123456789012:user/ann", "arn:aws:iam::12:role/Own", 7],
+)
+def test_what_is_no_role_is_said_so(session: Session, role: Any) -> None:
+    with pytest.raises(ConfigurationError, match="role"):
+        session.expand_role(role)
