@@ -8,14 +8,15 @@ sizes are computed for all rows at once, and the parts of all rows are put in pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import attrs
 import numpy as np
 
-from sm_amazon_algos import varints
+from sm_amazon_algos import keys, ragged, varints
 from sm_amazon_algos.matrices import Array, DenseRows, Kind, Rows, SparseRows
+from sm_amazon_algos.ragged import Runs
 from sm_core.errors import CodecError
 
 __all__ = ["MAGIC", "MAX_PAYLOAD", "TENSOR_TAGS", "encode_blocks"]
@@ -26,8 +27,10 @@ MAX_PAYLOAD = (1 << 29) - 1
 #: Bytes that a block aims at: large enough to hide numpy's cost per call, small enough for a cache.
 BLOCK = 1 << 20
 #: The same for rows of different sizes, which take more calls a block.
-RAGGED_BLOCK = 1 << 22
+RAGGED_BLOCK = 1 << 21
 _USUAL = 10_000
+#: More than the bytes that any length in a record takes.
+_LENGTH_BYTES = 6
 
 #: Field numbers and wire types as they stand in the bytes; see `sm_amazon_algos.records`.
 TENSOR_TAGS: dict[Kind, int] = {"float32": 0x12, "float64": 0x1A, "int32": 0x3A}
@@ -130,10 +133,9 @@ class _Tensor:
     Attributes:
         field: tag of the record's field.
         tag: tag of the tensor in its Value.
-        values: bytes of the values, row after row.
-        value_sizes: of each row's.
-        keys: bytes of the keys, row after row; empty for dense tensors.
-        key_sizes: of each row's.
+        values: bytes of each row's values.
+        keys: bytes of each row's keys, in parts that follow one another; none for dense tensors.
+        key_sizes: bytes of all parts of a row.
         shape: the shape's field, the same for all rows.
         tensor_sizes: of the tensor messages.
         inner_sizes: of the Value messages.
@@ -142,9 +144,8 @@ class _Tensor:
 
     field: int
     tag: int
-    values: Array
-    value_sizes: Array
-    keys: Array
+    values: Runs
+    keys: Sequence[Runs]
     key_sizes: Array
     shape: bytes
     tensor_sizes: Array
@@ -154,18 +155,18 @@ class _Tensor:
     @classmethod
     def of(cls, field: int, rows: Rows) -> _Tensor:
         """The tensors for `rows`."""
-        values, value_sizes = _values(rows)
-        keys, key_sizes, shape = np.zeros(0, np.uint8), np.zeros(len(rows), np.int64), b""
+        values, parts, shape = _values(rows), [], b""
+        key_sizes = np.zeros(len(rows), np.int64)
         if isinstance(rows, SparseRows):
-            keys, taken = varints.encode(rows.keys())
-            key_sizes = _per_row(taken, rows.indptr)
-            width, _ = varints.encode(np.array([rows.columns], dtype=np.uint64))
-            shape = bytes([_SHAPE, len(width)]) + width.tobytes()
-        tensor = _field_sizes(value_sizes) + _field_sizes(key_sizes) + len(shape)
+            parts = keys.pack(rows.keys(), rows.indptr)
+            key_sizes = sum((part.sizes for part in parts), start=key_sizes)
+            width = _varint(rows.columns)
+            shape = bytes([_SHAPE, len(width)]) + width
+        tensor = _field_sizes(values.sizes) + _field_sizes(key_sizes) + len(shape)
         inner = 1 + varints.sizes(tensor) + tensor
         entry = len(_NAME) + 1 + varints.sizes(inner) + inner
         tag = TENSOR_TAGS[rows.kind]
-        return cls(field, tag, values, value_sizes, keys, key_sizes, shape, tensor, inner, entry)
+        return cls(field, tag, values, parts, key_sizes, shape, tensor, inner, entry)
 
     def sizes(self) -> Array:
         """Bytes of the record's field."""
@@ -174,10 +175,10 @@ class _Tensor:
     def lengths(self) -> tuple[Array, ...]:
         """The lengths that stand in the bytes: before the values, and before the keys."""
         outer = (self.entry_sizes, self.inner_sizes, self.tensor_sizes)
-        return (*outer, self.value_sizes, self.key_sizes)
+        return (*outer, self.values.sizes, self.key_sizes)
 
 
-def _values(rows: Rows) -> tuple[Array, Array]:
+def _values(rows: Rows) -> Runs:
     numbers = rows.values()
     pointers: Array = (
         rows.indptr
@@ -188,17 +189,11 @@ def _values(rows: Rows) -> tuple[Array, Array]:
     )
     flat = np.ascontiguousarray(numbers).reshape(-1)
     if rows.kind != "int32":
-        return flat.view(np.uint8), np.diff(pointers).astype(np.int64) * flat.itemsize
+        places = pointers * flat.itemsize
+        return Runs(flat.view(np.uint8), places[:-1], np.diff(places))
     # A negative number is sent as 64 bits, ten bytes of seven.
     encoded, taken = varints.encode(flat.astype(np.int64).view(np.uint64))
-    return encoded, _per_row(taken, pointers)
-
-
-def _per_row(taken: Array, pointers: Array) -> Array:
-    until = np.zeros(len(taken) + 1, dtype=np.int64)
-    np.cumsum(taken, dtype=np.int64, out=until[1:])
-    ends: Array = until[pointers]
-    return np.diff(ends)
+    return Runs.joined(encoded, varints.per_row(taken, pointers))
 
 
 def _field_sizes(lengths: Array) -> Array:
@@ -230,7 +225,7 @@ def _assemble(rows: Rows, labels: DenseRows | None) -> tuple[Array, list[slice]]
     position += tail.shape[1]
     places = []
     if len(starts):
-        places.append(slice(int(starts[0]), int(starts[0] + features.value_sizes[0])))
+        places.append(slice(int(starts[0]), int(starts[0] + features.values.sizes[0])))
     if more is not None:
         _put_tensor(out, position, more, header[:, :0])
     elif labels is not None and len(starts):
@@ -258,8 +253,9 @@ def _tail(shape: bytes, labels: DenseRows | None, rows: int) -> Array:
 
 
 def _varint(number: int) -> bytes:
-    found: bytes = varints.encode(np.array([number], dtype=np.uint64))[0].tobytes()
-    return found
+    table = np.empty((1, varints.size(number)), dtype=np.uint8)
+    varints.fill(table, np.array([number]))
+    return table.tobytes()
 
 
 def _put_tensor(out: Array, position: Array, tensor: _Tensor, before: Array) -> Array:
@@ -277,11 +273,11 @@ def _put_tensor(out: Array, position: Array, tensor: _Tensor, before: Array) -> 
     lengths = tensor.lengths()
     widths = np.zeros(len(position), dtype=np.int64)
     for length in lengths:
-        widths = widths * 11 + np.where(length == 0, 0, varints.sizes(length))
+        widths = widths * _LENGTH_BYTES + np.where(length == 0, 0, varints.sizes(length))
     # Rows whose lengths take the same number of bytes get their heads together.
     starts = np.empty_like(position)
     key_starts = np.empty_like(position)
-    for pattern in np.unique(widths):
+    for pattern in np.flatnonzero(np.bincount(widths)):
         chosen = np.flatnonzero(widths == pattern)
         entry, inner, content, value, key = (length[chosen] for length in lengths)
         at = position[chosen]
@@ -296,8 +292,10 @@ def _put_tensor(out: Array, position: Array, tensor: _Tensor, before: Array) -> 
             at = _put_row(out, at, [_KEYS, key])
         key_starts[chosen] = at
         position[chosen] = at + key
-    _put_ragged(out, starts, tensor.value_sizes, tensor.values)
-    _put_ragged(out, key_starts, tensor.key_sizes, tensor.keys)
+    ragged.copy(tensor.values, out, starts)
+    for part in tensor.keys:
+        ragged.copy(part, out, key_starts)
+        key_starts = key_starts + part.sizes
     return starts
 
 
@@ -306,18 +304,22 @@ def _put_row(out: Array, position: Array, pieces: list[int | bytes | Array]) -> 
 
     Numbers differ in their values, not in how many bytes they take.
     """
+    same = bytearray()
     columns = []
     for piece in pieces:
-        if isinstance(piece, np.ndarray) and piece.ndim == 2:
-            columns.append(piece)
-        elif isinstance(piece, np.ndarray):
-            width = varints.size(int(piece[0]))
-            columns.append(varints.encode_wide(piece, width))
+        if isinstance(piece, np.ndarray):
+            width = piece.shape[1] if piece.ndim == 2 else varints.size(int(piece[0]))
+            columns.append((slice(len(same), len(same) + width), piece))
+            same += bytes(width)
         else:
-            text = bytes([piece]) if isinstance(piece, int) else piece
-            constant = np.frombuffer(text, dtype=np.uint8)
-            columns.append(np.broadcast_to(constant, (len(position), len(text))))
-    table = np.concatenate(columns, axis=1)
+            same += bytes([piece]) if isinstance(piece, int) else piece
+    table = np.empty((len(position), len(same)), dtype=np.uint8)
+    table[:] = np.frombuffer(same, dtype=np.uint8)
+    for place, numbers in columns:
+        if numbers.ndim == 2:
+            table[:, place] = numbers
+        else:
+            varints.fill(table[:, place], numbers)
     _put_fixed(out, position, table)
     moved: Array = position + table.shape[1]
     return moved
@@ -329,19 +331,3 @@ def _put_fixed(out: Array, position: Array, table: Array) -> None:
     if len(position) and width:
         windows = np.lib.stride_tricks.sliding_window_view(out, width, writeable=True)
         windows[position] = table
-
-
-def _put_ragged(out: Array, starts: Array, sizes: Array, flat: Array) -> None:
-    """Write `flat`, of which each row has `sizes` bytes, to `starts`; rows follow one another."""
-    if not len(flat):
-        return
-    # Runs of bytes to leave and to write, by turns.
-    runs = np.empty(2 * len(starts) + 1, dtype=np.int64)
-    runs[1:-1:2] = sizes
-    runs[0] = starts[0]
-    ends = starts + sizes
-    runs[2:-1:2] = starts[1:] - ends[:-1]
-    runs[-1] = len(out) - ends[-1]
-    turns = np.zeros(len(runs), dtype=np.bool_)
-    turns[1::2] = True
-    out[np.repeat(turns, runs)] = flat

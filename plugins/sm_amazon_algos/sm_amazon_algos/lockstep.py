@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from sm_amazon_algos import ragged
+from sm_amazon_algos import keys, ragged, varints
 from sm_amazon_algos.arrays import Column
 from sm_amazon_algos.encoding import FEATURES, LABEL, TENSOR_TAGS
 from sm_amazon_algos.framing import Frames
-from sm_amazon_algos.matrices import Array
+from sm_amazon_algos.matrices import Array, Kind
+from sm_amazon_algos.ragged import Runs
 from sm_amazon_algos.wire import Tensor
 
 __all__ = ["parse"]
@@ -165,24 +166,38 @@ def _columns(
 
 def _tensor(block: Array, spans: _Spans, tensor: Tensor) -> tuple[Column | None, Array]:
     """The tensors of some records as a column; or None, and which of them are damaged."""
-    values, counts, broken = ragged.numbers(block, spans.values, spans.value_sizes, tensor.kind)
+    values, counts, broken = _values(Runs(block, spans.values, spans.value_sizes), tensor.kind)
     sparse = spans.key_sizes != 0
-    keys = None
+    found = None
     if sparse.any() and not broken.any():
-        keys, key_counts, broken = ragged.keys(block, spans.keys, spans.key_sizes, counts)
+        runs = Runs(block, spans.keys, spans.key_sizes)
+        found, key_counts, broken = keys.unpack(runs, counts)
         broken = broken | sparse & (key_counts != counts)
     if broken.any():
         return None, broken
     widths = np.full(len(counts), width_of(tensor.shape), dtype=np.int64)
     return (
-        Column(values=values, counts=counts, keys=keys, sparse=sparse, columns=widths),
+        Column(values=values, counts=counts, keys=found, sparse=sparse, columns=widths),
         broken,
     )
 
 
+def _values(runs: Runs, kind: Kind) -> tuple[Array, Array, Array]:
+    """The packed values of all rows, row after row; how many each has; which rows are damaged."""
+    if kind == "int32":
+        found, counts, broken = varints.decode(ragged.gather(runs), runs.sizes)
+        # A negative number was written with 64 bits.
+        return found.astype(np.uint32).view(np.int32), counts, broken
+    number = np.dtype(kind).newbyteorder("<")
+    counts, broken = runs.sizes // number.itemsize, runs.sizes % number.itemsize != 0
+    if broken.any():
+        return runs.block[:0], counts, broken
+    return ragged.gather(runs).view(number), counts, broken
+
+
 def width_of(shape: bytes) -> int:
     """The width that a packed shape declares; -1 for none."""
-    numbers, _, _ = ragged.varints(
+    numbers, _, _ = varints.decode(
         np.frombuffer(shape, dtype=np.uint8), np.array([len(shape)], dtype=np.int64)
     )
     width = 1

@@ -92,7 +92,7 @@ class SparseRows:
         return SparseRows(
             self.data[first:last],
             self.indices[first:last],
-            pointers - first,
+            pointers.astype(np.int64) - first,
             self.columns,
             self.kind,
         )

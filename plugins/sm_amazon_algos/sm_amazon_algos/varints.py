@@ -11,7 +11,7 @@ import numpy as np
 
 from sm_amazon_algos.matrices import Array
 
-__all__ = ["encode", "encode_wide", "size", "sizes"]
+__all__ = ["decode", "encode", "fill", "per_row", "size", "sizes"]
 
 
 def size(number: int) -> int:
@@ -51,13 +51,12 @@ def encode(numbers: Array) -> tuple[Array, Array]:
     return table[kept.reshape(-1)], taken
 
 
-def encode_wide(numbers: Array, width: int) -> Array:
-    """`numbers`, all of which take `width` bytes, as a table of varints."""
-    table = np.empty((len(numbers), width), dtype=np.uint8)
+def fill(table: Array, numbers: Array) -> None:
+    """Put `numbers`, which all take as many bytes as `table` is wide, into it as varints."""
+    width = table.shape[1]
     for place in range(width):
-        table[:, place] = (numbers >> numbers.dtype.type(7 * place)) & 0x7F
-    table[:, :-1] |= 0x80
-    return table
+        byte = numbers >> 7 * place if place else numbers
+        table[:, place] = byte if place == width - 1 else byte & 0x7F | 0x80
 
 
 def _spread(words: Array, longest: int) -> tuple[Array, Array]:
@@ -85,3 +84,59 @@ def _encode_long(numbers: Array) -> tuple[Array, Array]:
     flat = table.reshape(-1)
     flat[np.arange(0, table.size, longest) + taken - 1] &= 0x7F
     return table[np.arange(longest) < taken[:, np.newaxis]], taken
+
+
+def per_row(taken: Array, pointers: Array) -> Array:
+    """Bytes of each row of numbers, from those of each number and where in them the rows begin."""
+    until = np.zeros(len(taken) + 1, dtype=np.int64)
+    np.cumsum(taken, dtype=np.int64, out=until[1:])
+    ends: Array = until[pointers]
+    return np.diff(ends)
+
+
+def decode(flat: Array, sizes: Array) -> tuple[Array, Array, Array]:
+    """The numbers in rows of varints, one row after the other.
+
+    Args:
+        flat: bytes of all rows.
+        sizes: bytes of each.
+    """
+    last = flat < 0x80
+    row_ends = np.cumsum(sizes)
+    filled = sizes != 0
+    broken = np.zeros(len(sizes), dtype=np.bool_)
+    broken[filled] = ~last[row_ends[filled] - 1]
+    if broken.any():
+        return flat, sizes, broken
+    ends = np.flatnonzero(last)
+    longest = 1
+    if len(ends) < len(flat):
+        longest = int(np.diff(ends, prepend=-1).max())
+    if longest > 10:
+        lengths = np.diff(ends, prepend=-1)
+        broken[np.searchsorted(row_ends, ends[lengths > 10], side="right")] = True
+        return flat, sizes, broken
+    counts = np.diff(np.searchsorted(ends, row_ends), prepend=0)
+    return _joined(flat, ends, longest), counts, broken
+
+
+def _joined(flat: Array, ends: Array, longest: int) -> Array:
+    """The numbers whose last bytes stand at `ends`."""
+    if longest == 1:
+        return flat
+    if longest == 2:
+        # Every byte with the one before it, if that says that a byte follows.
+        before = np.empty_like(flat)
+        before[0], before[1:] = 0, flat[:-1]
+        follows = before >> np.uint8(7)
+        joined: Array = flat * ((follows << np.uint8(7)) - follows + np.uint8(1)).astype(np.uint16)
+        joined += before & np.uint8(0x7F) & (np.uint8(0) - follows)
+        return joined.take(ends)
+    word = np.uint32 if longest <= 4 else np.uint64
+    value = flat.take(ends).astype(word)
+    more = np.ones(len(ends), dtype=np.bool_)
+    for back in range(1, longest):
+        byte = flat.take(np.maximum(ends - back, 0))
+        more &= (byte >= 0x80) & (ends >= back)
+        value = np.where(more, value << word(7) | byte & np.uint8(0x7F), value)
+    return value
