@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import scipy.sparse
 from uv import find_uv_bin
@@ -35,29 +36,44 @@ def matrix(kind: str, rows: int) -> Any:
     return scipy.sparse.csr_matrix(parts, shape=(rows, 100 * filled))
 
 
-def rows_per_second(
-    data: Any,
-    write: Callable[[io.BytesIO, Any, Any], None],
-    read: Callable[[io.BytesIO], Any],
-    rounds: int = ROUNDS,
-) -> float:
-    """How many rows a second are written to memory and read again, in the best of some rounds.
+@attrs.frozen
+class Steps:
+    """What is measured: each step ends in memory.
 
-    Seconds are those of the processor: what else the machine does counts less.
+    Attributes:
+        write: puts rows and labels into a file.
+        records: reads a file into a list of records.
+        numbers: reads a file into arrays of all numbers, features and labels.
+    """
+
+    write: Callable[[io.BytesIO, Any, Any], None]
+    records: Callable[[io.BytesIO], list[Any]]
+    numbers: Callable[[io.BytesIO], tuple[Any, Any]]
+
+
+def microseconds(data: Any, steps: Steps, rounds: int = ROUNDS) -> dict[str, float]:
+    """Microseconds a row that each step takes, in the best of some rounds.
+
+    They are those of the processor: what else the machine does counts less.
     """
     labels = np.ones(data.shape[0], dtype=np.float32)
-    best = float("inf")
+    best = dict.fromkeys(("write", "records", "numbers"), float("inf"))
     for _ in range(rounds):
-        start = time.process_time()
         file = io.BytesIO()
-        write(file, data, labels)
-        file.seek(0)
-        read(file)
-        best = min(best, time.process_time() - start)
-    return float(data.shape[0] / best)
+        start = time.process_time()
+        steps.write(file, data, labels)
+        best["write"] = min(best["write"], time.process_time() - start)
+        for name, read in (("records", steps.records), ("numbers", steps.numbers)):
+            file.seek(0)
+            start = time.process_time()
+            found = read(file)
+            best[name] = min(best[name], time.process_time() - start)
+        features, label = found
+        assert (features != data).sum() == 0 and (label == labels).all()
+    return {name: seconds / data.shape[0] * 1e6 for name, seconds in best.items()}
 
 
-def of_the_sdk(kind: str, rows: int) -> float | None:
+def of_the_sdk(kind: str, rows: int) -> dict[str, float] | None:
     """The same with AWS's SDK: None if it cannot be installed."""
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder, "bin", "python")
@@ -72,31 +88,79 @@ def of_the_sdk(kind: str, rows: int) -> float | None:
             text=True,
             check=True,
         )
-    return float(json.loads(answer.stdout.splitlines()[-1]))
+    found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return found
 
 
-def compare(kind: str, claim: str, ours: float, rows: int) -> None:
-    """Print the comparison, or that there is nothing to compare with, as one line of JSON."""
-    theirs = of_the_sdk(kind, rows)
-    found: dict[str, Any] = {"claim": claim}
+def compare(kind: str, what: str, steps: Steps, rows: tuple[int, int]) -> None:
+    """Print the comparisons, or that there is nothing to compare with, a line of JSON each.
+
+    Args:
+        kind: of the matrix.
+        what: its description.
+        steps: ours.
+        rows: how many we get, and how many AWS's SDK.
+    """
+    theirs = of_the_sdk(kind, rows[1])
     if theirs is None:
-        found["skipped"] = f"{PEER} cannot be installed here"
-    else:
-        found |= {"ours": ours / 1000, "theirs": theirs / 1000, "unit": "krows/s"}
-    print(json.dumps(found))
+        print(json.dumps({"claim": what, "skipped": f"{PEER} cannot be installed here"}))
+        return
+    ours = microseconds(matrix(kind, rows[0]), steps)
+    claims = {
+        "written and read into arrays": ("write", "numbers"),
+        "written": ("write",),
+        "read into arrays": ("numbers",),
+        "read into a list of records": ("records",),
+        "read: our arrays / their list of records": ("numbers", "records"),
+    }
+    for claim, names in claims.items():
+        mine, other = names, names
+        if claim.startswith("read: "):
+            mine, other = names[:1], names[1:]
+        found = {
+            "claim": f"{what}, {claim} / sagemaker 2",
+            "ours": 1000 / sum(ours[name] for name in mine),
+            "theirs": 1000 / sum(theirs[name] for name in other),
+            "unit": "krows/s",
+        }
+        print(json.dumps(found))
+
+
+def steps_of_the_sdk(kind: str) -> Steps:
+    """AWS's SDK, which is installed here, and the loop that its users write for the numbers."""
+    from sagemaker.amazon import common
+
+    def labels(records: list[Any]) -> Any:
+        return np.array([r.label["values"].float32_tensor.values[0] for r in records], np.float32)
+
+    def dense(file: io.BytesIO) -> tuple[Any, Any]:
+        records = common.read_records(file)
+        rows = [record.features["values"].float32_tensor.values for record in records]
+        return np.array(rows, dtype=np.float32), labels(records)
+
+    def sparse(file: io.BytesIO) -> tuple[Any, Any]:
+        records = common.read_records(file)
+        values: list[float] = []
+        keys: list[int] = []
+        ends = [0]
+        for record in records:
+            tensor = record.features["values"].float32_tensor
+            values.extend(tensor.values)
+            keys.extend(tensor.keys)
+            ends.append(len(keys))
+        shape = (len(records), tensor.shape[0])
+        parts = (np.array(values, dtype=np.float32), np.array(keys), np.array(ends))
+        return scipy.sparse.csr_matrix(parts, shape=shape), labels(records)
+
+    if kind == "dense":
+        return Steps(common.write_numpy_to_dense_tensor, common.read_records, dense)
+    return Steps(common.write_spmatrix_to_sparse_tensor, common.read_records, sparse)
 
 
 def main() -> None:
     """Measure AWS's SDK, which is installed here."""
-    from sagemaker.amazon import common
-
     kind, rows = sys.argv[1], int(sys.argv[2])
-    write = (
-        common.write_numpy_to_dense_tensor
-        if kind == "dense"
-        else common.write_spmatrix_to_sparse_tensor
-    )
-    print(json.dumps(rows_per_second(matrix(kind, rows), write, common.read_records, rounds=3)))
+    print(json.dumps(microseconds(matrix(kind, rows), steps_of_the_sdk(kind), rounds=3)))
 
 
 if __name__ == "__main__":

@@ -155,7 +155,8 @@ class _Tensor:
     @classmethod
     def of(cls, field: int, rows: Rows) -> _Tensor:
         """The tensors for `rows`."""
-        values, parts, shape = _values(rows), [], b""
+        values, shape = _values(rows), b""
+        parts: Sequence[Runs] = ()
         key_sizes = np.zeros(len(rows), np.int64)
         if isinstance(rows, SparseRows):
             parts = keys.pack(rows.keys(), rows.indptr)
@@ -329,5 +330,4 @@ def _put_fixed(out: Array, position: Array, table: Array) -> None:
     """Write each row of `table` at its position."""
     width = table.shape[1]
     if len(position) and width:
-        windows = np.lib.stride_tricks.sliding_window_view(out, width, writeable=True)
-        windows[position] = table
+        ragged.windows(out, width)[position] = table

@@ -49,7 +49,8 @@ def parse(
     block[stop - first :] = 0
     good = np.ones(len(rows), dtype=np.bool_)
     while True:
-        walk = _Walk(block, starts - first, sizes, stop - first)
+        # A position behind all records is none at which one ends.
+        walk = _Walk(block, starts - first, sizes, stop - first + 1)
         spans = [_follow(walk, tensor) for tensor in plan]
         good &= walk.good & (walk.position == walk.end)
         chosen = np.flatnonzero(good)

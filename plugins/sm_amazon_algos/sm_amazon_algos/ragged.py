@@ -12,10 +12,12 @@ import numpy as np
 
 from sm_amazon_algos.matrices import Array
 
-__all__ = ["Runs", "copy", "gather", "places"]
+__all__ = ["Runs", "copy", "gather", "places", "windows"]
 
 #: Rows of fewer bytes than this, on average, are copied byte by byte.
 _SHORT = 4
+#: Bytes that are copied at a time.
+_ON_THE_WAY = 1 << 17
 
 
 @attrs.frozen(eq=False)
@@ -60,13 +62,25 @@ def copy(runs: Runs, out: Array, starts: Array) -> None:
 
 def _copy_alike(runs: Runs, out: Array, starts: Array) -> None:
     """The same for runs of which none has more than twice the bytes of another."""
-    width = int(runs.sizes.min())
-    windows = np.lib.stride_tricks.sliding_window_view
-    source, target = windows(runs.block, width), windows(out, width, writeable=True)
-    target[starts] = source[runs.starts]
-    rest = runs.sizes - width
-    if rest.any():
-        target[starts + rest] = source[runs.starts + rest]
+    shortest, longest = int(runs.sizes.min()), int(runs.sizes.max())
+    width = longest if longest == shortest else (longest + 1) // 2
+    source, target = windows(runs.block, width), windows(out, width)
+    # What is on its way from one place to the other stays in the processor's cache.
+    rows = max(1, _ON_THE_WAY // width)
+    for first in range(0, len(starts), rows):
+        part = slice(first, first + rows)
+        here, there = runs.starts[part], starts[part]
+        target[there] = source[here]
+        if longest != shortest:
+            rest = runs.sizes[part] - width
+            target[there + rest] = source[here + rest]
+
+
+def windows(block: Array, width: int) -> Array:
+    """The pieces of `width` bytes (which are there) that begin at each byte of `block`; a view."""
+    shape = (len(block) - width + 1, width)
+    found: Array = np.ndarray(shape, dtype=np.uint8, buffer=block, strides=(1, 1))
+    return found
 
 
 def gather(runs: Runs) -> Array:
