@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from sm_amazon_algos import (
     Record,
     decoding,
+    ragged,
     read_records,
     records_to_numpy,
     write_numpy_to_dense_tensor,
@@ -460,3 +461,25 @@ def test_fuzz(rng: np.random.Generator) -> None:
         except CodecError:
             refused += 1
     assert refused > 20_000
+
+
+def test_a_last_record_that_lacks_its_last_byte_is_not_completed_with_what_follows() -> None:
+    whole = record([1], keys=[0], shape=[0]).SerializeToString(deterministic=True)
+    tensor = Record.FromString(whole).features["values"].float32_tensor.SerializeToString()[:-1]
+    value = b"\x12" + bytes([len(tensor)]) + tensor
+    entry = b"\x0a\x06values\x12" + bytes([len(value)]) + value
+    cut = b"\x0a" + bytes([len(entry)]) + entry
+    with pytest.raises(CodecError, match="is damaged at byte"):
+        records_to_numpy(framed(whole, whole, cut))
+
+
+@pytest.mark.parametrize("sizes", [[0], [0, 0, 0], [1, 2, 3, 500, 0, 7], [64, 128, 129], [9] * 5])
+def test_runs_are_copied_as_they_are(rng: np.random.Generator, sizes: list[int]) -> None:
+    pieces = [rng.bytes(size) for size in sizes]
+    block = np.frombuffer(b"--" + b"----".join(pieces) + b"--", dtype=np.uint8)
+    taken = np.array(sizes)
+    runs = ragged.Runs(block, 2 + np.cumsum(taken + 4) - taken - 4, taken)
+    assert ragged.gather(runs).tobytes() == b"".join(pieces)
+    out = np.full(len(block), ord("-"), dtype=np.uint8)
+    ragged.copy(runs, out, runs.starts)
+    assert out.tobytes() == block.tobytes()
