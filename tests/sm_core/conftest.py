@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ import botocore.loaders
 import botocore.session
 import pytest
 from botocore.model import OperationModel
+from botocore.validate import ParamValidator
 from moto import mock_aws
 
 from sm_core.backends import Backend, Polling
@@ -35,6 +37,9 @@ from sm_core.plugins import client_plugins, hookimpl
 from sm_core.predictor import Predictor
 from sm_core.session import Session
 from sm_core.source import Source
+from sm_local.service.errors import ServiceError
+from sm_local.service.models import ServiceModel, load_model
+from sm_local.service.validation import validated
 
 #: Moto's account, and a role in it.
 ACCOUNT = "123456789012"
@@ -254,9 +259,40 @@ def _boto_session() -> boto3.Session:
     return boto3.Session(botocore_session=core, region_name=REGION)
 
 
+@cache
+def _sagemaker() -> ServiceModel:
+    return load_model("sagemaker")
+
+
+def _obeys(operation: str, request: Mapping[str, Any]) -> None:
+    """Assert that a request has the members, types, lengths, ranges, enums and patterns it must."""
+    model = _sagemaker()
+    try:
+        members = validated(model, model.operations[operation].input, request)
+    except ServiceError as error:
+        raise AssertionError(f"{operation}: {error}") from error
+    assert members == request, f"{operation}: has members that there are not"
+
+
+def _hold(params: dict[str, Any], model: OperationModel, **_: object) -> None:
+    """Hold what a client is about to send to the model; what botocore refuses is not sent."""
+    changes = not model.name.startswith(("Describe", "List"))
+    if changes and not ParamValidator().validate(params, model.input_shape).has_errors():
+        _obeys(model.name, params)
+
+
+@pytest.fixture
+def obeys() -> Callable[[str, Mapping[str, Any]], None]:
+    """Hold a request to all that SageMaker's model says; botocore checks little of it."""
+    return _obeys
+
+
 @pytest.fixture
 def session(aws: None, add_plugin: AddPlugin) -> Session:
-    """A Session on moto's AWS that does not wait between its questions."""
+    """A Session on moto's AWS that does not wait between its questions.
+
+    Each request of it that changes something is held to SageMaker's model.
+    """
     quick = Backend(
         name="quick",
         boto_session=_boto_session,
@@ -264,7 +300,9 @@ def session(aws: None, add_plugin: AddPlugin) -> Session:
         instance_types={"quick": "ml.c5.xlarge"},
     )
     add_plugin("quick", sm_backends=lambda: [quick])
-    return Session(backend="quick")
+    made = Session(backend="quick")
+    made.sagemaker_client.meta.events.register("before-parameter-build.sagemaker", _hold)
+    return made
 
 
 @pytest.fixture
