@@ -276,8 +276,10 @@ def _obeys(operation: str, request: Mapping[str, Any]) -> None:
 
 def _hold(params: dict[str, Any], model: OperationModel, **_: object) -> None:
     """Hold what a client is about to send to the model; what botocore refuses is not sent."""
-    changes = not model.name.startswith(("Describe", "List"))
-    if changes and not ParamValidator().validate(params, model.input_shape).has_errors():
+    if model.name.startswith(("Describe", "List")):
+        return
+    assert model.input_shape is not None
+    if not ParamValidator().validate(params, model.input_shape).has_errors():
         _obeys(model.name, params)
 
 
