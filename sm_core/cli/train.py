@@ -173,4 +173,5 @@ def _data(text: str) -> str | TrainingInput:
 def _uri(text: str) -> str:
     """`text`, or the URI of the local file or folder that it names, as a shell's user would."""
     path = Path(text).expanduser()
-    return path.resolve().as_uri() if "://" not in text and path.exists() else text
+    has_scheme = re.match(r"\w+:", text) is not None
+    return text if has_scheme and not path.exists() else path.resolve().as_uri()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sm_amazon_algos import RecordSet
@@ -71,6 +72,11 @@ def test_what_a_number_or_a_stranger_in_the_dict_is_told() -> None:
             gathered({"train": stranger}, CHANNELS)  # type: ignore[dict-item]  # that is the point
     with pytest.raises(InputError, match="is no data"):
         gathered(3, CHANNELS)  # type: ignore[arg-type]  # that is the point
+
+
+def test_an_array_is_pointed_to_record_set() -> None:
+    with pytest.raises(InputError, match=r"channel 'train': .* give what record_set\(array\)"):
+        gathered(np.zeros((3, 2)), CHANNELS)  # type: ignore[arg-type]  # that is the point
 
 
 def test_rows_of_each_instance() -> None:

@@ -119,7 +119,7 @@ def _by_channel(inputs: Any, default: str) -> Mapping[str, Channel]:
     if hasattr(inputs, "training_inputs"):
         known: Mapping[str, Channel] = inputs.training_inputs()
         return known
-    if not isinstance(inputs, Iterable):
+    if hasattr(inputs, "shape") or not isinstance(inputs, Iterable):
         return {default: inputs}
     found: dict[str, Channel] = {}
     for data in inputs:

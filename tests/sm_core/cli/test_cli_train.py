@@ -137,7 +137,14 @@ def test_wrong_channels_are_wrong_usage(train: Run, inputs: list[str], message: 
 def test_data_that_is_not_there_is_named(train: Run) -> None:
     result = train("--dry-run", "-i", "train=./nowhere")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: channel 'train': './nowhere' is neither")
+    assert "channel 'train': 'file:///" in result.stderr
+    assert "/nowhere does not exist" in result.stderr
+
+
+def test_a_misspelt_scheme_is_no_path(train: Run) -> None:
+    result = train("--dry-run", "-i", "train=s3:/bucket/data")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: channel 'train': 's3:/bucket/data' names no bucket")
 
 
 def test_the_name_alone_is_on_the_standard_output(train: Run, session: Session) -> None:
