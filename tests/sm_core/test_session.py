@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -32,6 +33,49 @@ def in_region(region: str) -> Session:
 def test_making_a_session_looks_nothing_up(no_installed_plugins: None, offline: None) -> None:
     session = Session()
     assert repr(session) == "Session(backend='aws')"
+
+
+@pytest.mark.parametrize(
+    ("region", "domain"),
+    [
+        ("eu-west-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("us-gov-west-1", "amazonaws.com"),
+        ("us-iso-east-1", "c2s.ic.gov"),
+        ("us-isob-east-1", "sc2s.sgov.gov"),
+    ],
+)
+def test_each_partition_has_its_own_addresses(
+    no_installed_plugins: None, offline: None, region: str, domain: str
+) -> None:
+    session = in_region(region)
+    for service in ("sagemaker", "sagemaker-runtime", "s3", "sts", "logs"):
+        host = urlsplit(session.client(service).meta.endpoint_url).hostname
+        assert host.endswith(f"{region}.{domain}"), host
+
+
+def test_profiles_and_addresses_come_by_the_ordinary_files(
+    no_installed_plugins: None, offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, credentials = tmp_path / "config", tmp_path / "credentials"
+    config.write_text(
+        "[profile team]\nregion = eu-west-3\nservices = own\n"
+        "[services own]\nsagemaker =\n  endpoint_url = http://127.0.0.1:1234\n",
+        encoding="utf-8",
+    )
+    credentials.write_text(
+        "[team]\naws_access_key_id = TEAM\naws_secret_access_key = secret\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setenv("AWS_PROFILE", "team")
+    for session in (Session(), Session(boto3.Session(profile_name="team"))):
+        assert session.region == "eu-west-3"
+        assert session.sagemaker_client.meta.endpoint_url == "http://127.0.0.1:1234"
+        assert session.client("s3").meta.endpoint_url == "https://s3.eu-west-3.amazonaws.com"
+        found = session.boto_session.get_credentials()
+        assert found is not None
+        assert found.access_key == "TEAM"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +150,7 @@ def test_a_role_is_expanded_by_name(session: Session) -> None:
 
 
 def test_a_full_arn_is_not_looked_up(no_installed_plugins: None, offline: None) -> None:
-    arn = "arn:aws-cn:iam::1:role/x"
+    arn = "arn:aws-cn:iam::123456789012:role/x"
     assert in_region("cn-north-1").expand_role(arn) == arn
 
 

@@ -37,6 +37,34 @@ def test_by_the_framework_s_name(script: str) -> None:
     assert estimator.framework.predictor_class() is MXNetPredictor
 
 
+@pytest.mark.parametrize(
+    ("partition", "region", "domain"),
+    [
+        ("aws", "us-east-1", "amazonaws.com"),
+        ("aws-cn", "cn-northwest-1", "amazonaws.com.cn"),
+        ("aws-us-gov", "us-gov-east-1", "amazonaws.com"),
+        ("aws-iso", "us-iso-east-1", "c2s.ic.gov"),
+        ("aws-iso-b", "us-isob-east-1", "sc2s.sgov.gov"),
+    ],
+)
+def test_requests_in_each_partition(
+    tmp_path: Path, partition: str, region: str, domain: str
+) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("if __name__ == '__main__':\n    print('training')\n", encoding="utf-8")
+    role = f"arn:{partition}:iam::123456789012:role/SageMakerRole"
+    session = Session(boto3.Session(region_name=region))
+    estimator = MXNet(
+        str(script), role, train_instance_type="ml.m5.xlarge", sagemaker_session=session
+    )
+    request = estimator.training_request("s3://bucket/data")
+    assert request["RoleArn"] == role
+    bucket = request["OutputDataConfig"]["S3OutputPath"]
+    assert bucket == f"s3://sagemaker-{region}-123456789012/"
+    registry = request["AlgorithmSpecification"]["TrainingImage"].partition("/")[0]
+    assert registry.endswith(f".dkr.ecr.{region}.{domain}")
+
+
 def test_signatures_name_the_options() -> None:
     assert list(inspect.signature(MXNet).parameters)[:4] == [
         "entry_point",
