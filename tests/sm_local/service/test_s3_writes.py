@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 from datetime import datetime, timedelta, timezone
@@ -54,6 +55,24 @@ class TestPutAndGet:
         found = client.get_object(Bucket="bucket", Key="key")
         assert found["Body"].read() == data[:size]
         assert (found["ContentLength"], found["ETag"]) == (size, put["ETag"])
+
+    def test_a_sha256_is_checked_kept_and_told_to_who_asks(self, s3: Any) -> None:
+        data = b"code" * 1000
+        sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode()
+        put = {"Bucket": "bucket", "Key": "key", "ChecksumSHA256": sha256}
+        put |= {"ChecksumAlgorithm": "SHA256"}
+        assert s3.put_object(Body=data, **put)["ChecksumSHA256"] == sha256
+        asked = s3.head_object(Bucket="bucket", Key="key", ChecksumMode="ENABLED")
+        assert asked["ChecksumSHA256"] == sha256
+        assert "ChecksumSHA256" not in s3.head_object(Bucket="bucket", Key="key")
+        assert get(s3, "key", ChecksumMode="ENABLED") == data
+        assert get(s3, "key", ChecksumMode="ENABLED", Range="bytes=1-3") == data[1:4]
+        wrong = lambda: s3.put_object(Body=b"other", **put)  # noqa: E731 - called by refusal
+        assert refusal(wrong) == ("BadDigest", 400)
+        assert get(s3, "key") == data
+        s3.put_object(Bucket="bucket", Key="key", Body=b"other")
+        asked = s3.head_object(Bucket="bucket", Key="key", ChecksumMode="ENABLED")
+        assert "ChecksumSHA256" not in asked
 
     def test_what_comes_with_it_comes_back(self, s3: Any) -> None:
         given = {

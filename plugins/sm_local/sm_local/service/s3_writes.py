@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
 from datetime import datetime
@@ -15,7 +16,7 @@ from sm_local.service.errors import ServiceError, not_implemented
 from sm_local.service.objects import Objects
 from sm_local.service.s3_common import ATTRIBUTES, quoted, refuse
 from sm_local.service.scalars import http_date
-from sm_local.service.wire import blocks
+from sm_local.service.wire import BLOCK, blocks
 
 __all__ = ["Writes", "attributes", "check_upload", "must_be_absent", "put_stream"]
 
@@ -46,15 +47,16 @@ class Writes:
         bucket = given["Bucket"]
         await asyncio.to_thread(self._objects.require_bucket, bucket)
         blob = await put_stream(self._objects, given)
+        checksum = await asyncio.to_thread(self._checksum, blob, given.get("ChecksumSHA256"))
         info = await asyncio.to_thread(
             self._objects.put,
             bucket,
             given["Key"],
             blob,
             absent=must_be_absent(given),
-            attributes=attributes(given),
+            attributes=attributes(given) | checksum,
         )
-        return {"ETag": quoted(info.etag)}
+        return {"ETag": quoted(info.etag), **checksum}
 
     async def delete(self, given: dict[str, Any]) -> dict[str, Any]:
         """DeleteObject, which succeeds whether there was one or not."""
@@ -62,6 +64,25 @@ class Writes:
         await asyncio.to_thread(self._objects.require_bucket, given["Bucket"])
         await asyncio.to_thread(self._objects.delete, given["Bucket"], given["Key"])
         return {}
+
+    def _checksum(self, blob: Blob, expected: str | None) -> dict[str, str]:
+        """The SHA-256 of a blob, to be kept with the object, if the client sent it.
+
+        Raises:
+            ServiceError: it is another one; nothing is left of the blob.
+        """
+        if expected is None:
+            return {}
+        digest = hashlib.sha256()
+        with self._objects.blobs.path(blob.name).open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+        if base64.b64encode(digest.digest()).decode() == expected:
+            return {"ChecksumSHA256": expected}
+        self._objects.blobs.remove(blob.name)
+        raise ServiceError(
+            "BadDigest", "The SHA256 you specified did not match the calculated checksum."
+        )
 
 
 async def put_stream(objects: Objects, given: Mapping[str, Any]) -> Blob:
