@@ -9,6 +9,7 @@ underscore are what scripts share.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,22 +26,26 @@ def main(names: list[str]) -> int:
     failed = not scripts
     print(f"{'ratio':>8}  {'ours':>10}  {'theirs':>10}  claim")
     for script in scripts:
-        answer = subprocess.run(
-            [sys.executable, "-m", f"{HERE.name}.{script.stem}"],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
-            cwd=HERE.parent,
-        )
-        if answer.returncode:
+        exit_code, printed = _measure(script.stem)
+        if exit_code:
             failed = True
-            print(
-                f"{'failed':>8}  {'':>10}  {'':>10}  {script.stem}: exit code {answer.returncode}"
-            )
+            print(f"{'failed':>8}  {'':>10}  {'':>10}  {script.stem}: exit code {exit_code}")
             continue
-        for line in answer.stdout.splitlines():
+        for line in printed.splitlines():
             print(_row(script.stem, json.loads(line)), flush=True)
     return int(failed)
+
+
+def _measure(name: str) -> tuple[int, str]:
+    """Exit code and output of one script, which is stopped, and cleans up, if this process is."""
+    command = [sys.executable, "-m", f"{HERE.name}.{name}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent) as script:
+        try:
+            printed, _ = script.communicate()
+        except BaseException:
+            script.terminate()
+            raise
+    return script.returncode, printed
 
 
 def _row(name: str, found: dict[str, Any]) -> str:
@@ -51,4 +56,5 @@ def _row(name: str, found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(sys.argv[1:]))

@@ -114,6 +114,8 @@ def _started(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    # SIGTERM is to end the measurement as Ctrl-C does, by way of what is cleaned up.
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         yield process
     except Exception:
@@ -123,6 +125,7 @@ def _started(
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        signal.signal(signal.SIGTERM, previous)
 
 
 def wait_until_healthy(process: subprocess.Popen[bytes], port: int, *, pause: float) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from sm_core.container.accesslog import AccessLog
 from sm_core.container.connections import GONE
 from sm_core.container.errors import PayloadTooLarge, RequestRefused
-from sm_core.container.messages import CUSTOM_ATTRIBUTES, Answer, request_frame
+from sm_core.container.messages import BODILESS, CUSTOM_ATTRIBUTES, Answer, request_frame
 from sm_core.container.workerlink import Unanswered
 
 __all__ = ["Application", "Workers"]
@@ -70,9 +70,10 @@ class Application:
             answer = self._ping(method)
         else:
             answer = _text(404, f"there is no {path}, only /ping and /invocations")
-        length = (b"content-length", b"%d" % len(answer.body))
-        start = {"type": "http.response.start", "status": answer.status}
-        await send({**start, "headers": [length, *answer.headers]})
+        headers = answer.headers
+        if answer.status not in BODILESS:
+            headers = [(b"content-length", b"%d" % len(answer.body)), *headers]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
         if self._access_log is not None:
             self._access_log.write(scope, answer, size, seconds=time.perf_counter() - began)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -12,26 +11,20 @@ import numpy.typing as npt
 
 from sm_core.container.errors import BadPayload
 from sm_core.container.payloads import plain
+from sm_core.formats import read_npy
 
 __all__ = ["array_of", "array_of_npy", "npy_of"]
 
 #: numpy below 1.24 only warns about rows of unequal lengths, later versions refuse them.
 _MAY_BE_RAGGED = tuple(int(part) for part in np.__version__.split(".")[:2]) < (1, 24)
-#: What reading bytes raises that are no npy, or an array that cannot be.
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    SyntaxError,
-    TokenError,
-    MemoryError,
-    OverflowError,
-    RecursionError,
-)
+_NUMBERS = frozenset({int, float, bool})
+#: More than any version of numpy has.
+_DIMENSIONS = 65
 
 
 def array_of(value: Any) -> npt.NDArray[Any] | None:
     """Numbers in lists of equal lengths as an array; None for anything else."""
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not _holds_numbers(value):
         return None
     try:
         if _MAY_BE_RAGGED:
@@ -45,6 +38,15 @@ def array_of(value: Any) -> npt.NDArray[Any] | None:
     return array if array.dtype.kind in "biuf" else None
 
 
+def _holds_numbers(value: list[Any], depth: int = 1) -> bool:
+    # numpy would make text of everything beside a text, each as wide as the longest: terabytes.
+    if value and type(value[0]) is list:
+        return depth < _DIMENSIONS and all(
+            type(row) is list and _holds_numbers(row, depth + 1) for row in value
+        )
+    return _NUMBERS.issuperset(map(type, value))
+
+
 def array_of_npy(body: bytes) -> npt.NDArray[Any]:
     """The array in numpy's own format; a pickled one is refused.
 
@@ -52,9 +54,9 @@ def array_of_npy(body: bytes) -> npt.NDArray[Any]:
         BadPayload: `body` is no such array.
     """
     try:
-        array: npt.NDArray[Any] = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
-    except _UNREADABLE as error:
-        raise BadPayload(f"the body is no array in npy format: {error}") from None
+        array: npt.NDArray[Any] = read_npy(body)
+    except ValueError as error:
+        raise BadPayload(f"the body cannot be read: {error}") from None
     return array
 
 

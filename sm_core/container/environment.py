@@ -6,6 +6,7 @@ Read once from the platform's JSON files below ``input/config`` and from environ
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -242,7 +243,8 @@ class ServingEnvironment:
         num_cpus: CPUs that this process may use.
         num_gpus: GPU devices that it can see.
         default_accept: content type of a response whose request leaves it open.
-        max_payload: bytes of the largest body.
+        max_payload: bytes of the largest body; no limit in a batch transform of streamed bodies,
+            which gives 0 megabytes.
         socket_path: Unix socket to listen on; None for `port`.
         port: TCP port to listen on.
         variables: the environment variables it was read from.
@@ -276,7 +278,6 @@ class ServingEnvironment:
         variables = dict(os.environ) if variables is None else variables
         cpus = count_cpus()
         socket_path = variables.get("SMCORE_SERVER_SOCKET")
-        payload = variables.get("SAGEMAKER_MAX_PAYLOAD_IN_MB")
         return cls(
             base_dir=base_dir_of(variables),
             program=variables.get("SAGEMAKER_PROGRAM") or None,
@@ -289,12 +290,9 @@ class ServingEnvironment:
             num_gpus=count_gpus(variables),
             default_accept=variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT")
             or "application/json",
-            max_payload=number_of(variables, "SAGEMAKER_MAX_PAYLOAD_IN_MB", default=0, least=1)
-            * _MEBIBYTE
-            if payload
-            else PAYLOAD_LIMIT,
+            max_payload=_max_payload(variables),
             socket_path=Path(socket_path) if socket_path else None,
-            port=number_of(variables, "SAGEMAKER_BIND_TO_PORT", default=8080, least=1),
+            port=number_of(variables, "SAGEMAKER_BIND_TO_PORT", default=8080, least=1, most=65535),
             variables=variables,
         )
 
@@ -311,3 +309,10 @@ class ServingEnvironment:
         if self.submit_directory.startswith("s3://"):
             return self.base_dir / "code"
         return Path(self.submit_directory).absolute()
+
+
+def _max_payload(variables: Mapping[str, str]) -> int:
+    name = "SAGEMAKER_MAX_PAYLOAD_IN_MB"
+    if not variables.get(name):
+        return PAYLOAD_LIMIT
+    return number_of(variables, name, default=0, least=0) * _MEBIBYTE or sys.maxsize

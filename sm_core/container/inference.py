@@ -210,6 +210,11 @@ def _response(result: Any, content_type: str) -> Response:
     """A function's result as a response: bytes, text, or a pair with the content type."""
     if isinstance(result, tuple) and len(result) == 2:
         result, content_type = result
+        if not isinstance(content_type, str):
+            raise TypeError(
+                f"the script returned a {type(content_type).__name__} as the content type; "
+                "return a pair (body, content type) with text such as 'text/csv'"
+            )
     if isinstance(result, str):
         result = result.encode()
     if not isinstance(result, (bytes, bytearray, memoryview)):
@@ -217,4 +222,4 @@ def _response(result: Any, content_type: str) -> Response:
             f"the script returned a {type(result).__name__} as the response; "
             "return bytes, text, or a pair (body, content type)"
         )
-    return Response(bytes(result), str(content_type))
+    return Response(bytes(result), content_type)

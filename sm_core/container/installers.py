@@ -19,6 +19,7 @@ import attrs
 
 from sm_core.container.codeartifact import index_url
 from sm_core.container.errors import ContainerError, InstallerFailed, RequirementsFailed
+from sm_core.container.process import exit_code_of, tethered_child
 
 __all__ = ["INDEX_VARIABLE", "Installer", "find_installer", "withhold_index"]
 
@@ -87,25 +88,21 @@ class Installer:
             InstallerFailed: it ended with an error.
         """
         command = [*self.command, *arguments]
-        finished = subprocess.run(
+        # What builds a package are processes of the installer's, which end with it.
+        with tethered_child(
             command,
-            cwd=self.directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-            env={**os.environ, **self.variables},
-        )
-        said = _CREDENTIALS.sub("***@", finished.stdout)
-        if finished.returncode != 0 or not quiet:
+            environment={**os.environ, **self.variables},
+            directory=self.directory,
+            captured=True,
+        ) as installing:
+            output, _ = installing.communicate()
+        exit_code = exit_code_of(installing.returncode)
+        said = _CREDENTIALS.sub("***@", output.decode("utf-8", "replace"))
+        if exit_code != 0 or not quiet:
             for line in said.splitlines():
                 logger.info("%s", line)
-        if finished.returncode != 0:
-            raise InstallerFailed(
-                said.strip()[-_TAIL:], command=command, exit_code=finished.returncode
-            )
+        if exit_code != 0:
+            raise InstallerFailed(said.strip()[-_TAIL:], command=command, exit_code=exit_code)
         return said
 
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 __all__ = [
+    "BODILESS",
     "CUSTOM_ATTRIBUTES",
     "Answer",
     "FrameReader",
@@ -35,6 +36,8 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 #: Headers of the connection, which are not the model's to set.
 _RESERVED = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+#: Statuses whose responses end with their headers: a client takes a body for the next response.
+BODILESS = (204, 304)
 
 
 class Request(NamedTuple):
@@ -84,10 +87,12 @@ def response_frame(response: Response) -> bytes:
     """The frame of a response.
 
     Raises:
-        ValueError: the status or a header is none of HTTP's; names it.
+        ValueError: the status or a header is none of HTTP's, or the status has no body; names it.
     """
     if not 200 <= response.status <= 599:
         raise ValueError(f"the response's status is {response.status}; it must be 200 to 599")
+    if response.body and response.status in BODILESS:
+        raise ValueError(f"a response with status {response.status} cannot have a body")
     headers = {"content-type": response.content_type, **response.headers}
     lines = [_checked_line(name, value) for name, value in headers.items()]
     head = "\n".join(lines).encode("latin-1")

@@ -57,11 +57,15 @@ def as_init() -> None:
     """
     if os.getpid() != 1:
         return
+    # Nothing ends the first process but a handler of its own: what comes too early would be lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     child = os.fork()
+    if child != 0:
+        for number in _STOP_SIGNALS:
+            signal.signal(number, lambda received, _: os.kill(child, received))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
     if child == 0:
         return
-    for number in _STOP_SIGNALS:
-        signal.signal(number, lambda received, _: os.kill(child, received))
     while True:
         ended, status = os.wait()
         if ended == child:
@@ -192,14 +196,30 @@ def started_child(
 
 @contextmanager
 def tethered_child(
-    command: Sequence[str], *, environment: Mapping[str, str]
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    directory: Path | None = None,
+    captured: bool = False,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a child that writes to this process's log, in a group of its own.
+    """Start a child in a group of its own.
 
-    It is killed at the end, and with this process whatever way that ends.
+    The group is killed at the end, the child with this process whatever way that ends.
+
+    Args:
+        command: the program and its arguments.
+        environment: all of the child's variables.
+        directory: where it runs; None for where this process does.
+        captured: whether its output, errors in between, comes through a pipe, not into the log.
     """
     child = subprocess.Popen(
-        tethered(command), env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+        tethered(command),
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if captured else None,
+        stderr=subprocess.STDOUT if captured else None,
+        start_new_session=True,
     )
     _GROUPS.add(child.pid)
     try:
@@ -207,6 +227,8 @@ def tethered_child(
     finally:
         _signal_group(child.pid, signal.SIGKILL)
         child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
         _GROUPS.discard(child.pid)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import collections
+import errno
 import logging
 import os
 import shlex
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from sm_core.container.code import use_code
@@ -45,9 +48,12 @@ def run_script(environment: TrainingEnvironment) -> None:
     logger.info("running %s", shlex.join(command))
     variables = {"PYTHONFAULTHANDLER": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
     tail = _Tail()
-    with started_child(command, directory=environment.code_dir, environment=variables) as (
-        process,
-        forwarded,
+    with (
+        _named_if_too_long(),
+        started_child(command, directory=environment.code_dir, environment=variables) as (
+            process,
+            forwarded,
+        ),
     ):
         assert process.stdout is not None  # it was asked for
         reader = threading.Thread(target=tail.copy, args=(process.stdout,), daemon=True)
@@ -120,6 +126,20 @@ def _checked_arguments(environment: TrainingEnvironment) -> list[str]:
     return arguments
 
 
+@contextmanager
+def _named_if_too_long() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        raise ConfigurationError(
+            "the hyperparameters are too long for a program's arguments and variables: Linux takes "
+            "128 KiB for one, and a few megabytes in all. Put what is long into an input channel, "
+            "or use function mode"
+        ) from error
+
+
 class _Tail:
     """Copies a stream to standard output and keeps its end."""
 
@@ -129,8 +149,10 @@ class _Tail:
 
     def copy(self, stream: IO[bytes]) -> None:
         descriptor = stream.fileno()
+        is_read = True
         while chunk := os.read(descriptor, 8192):
-            _write(sys.stdout.fileno(), chunk)
+            if is_read:
+                is_read = _is_written(sys.stdout.fileno(), chunk)
             self._chunks.append(chunk)
             self._size += len(chunk)
             while self._size - len(self._chunks[0]) >= _KEPT_BYTES:
@@ -140,6 +162,12 @@ class _Tail:
         return b"".join(self._chunks).decode("utf-8", "replace")
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
+def _is_written(descriptor: int, data: bytes) -> bool:
+    """Write all of `data`; False if nobody takes it, for which the script must not have to wait."""
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+    except OSError as error:
+        logger.warning("the script's output is lost from here on: %s", error)
+        return False
+    return True

@@ -17,6 +17,7 @@ from sm_core.container.limits import ServingLimits
 from sm_core.container.logs import configure_logging
 from sm_core.container.metrics import metrics_sent
 from sm_core.container.pool import Pool
+from sm_core.container.process import StopRequested, raise_on_stop
 from sm_core.container.requirements import install_requirements
 from sm_core.errors import SMError
 
@@ -32,8 +33,12 @@ def serve() -> int:
         environment = ServingEnvironment.read()
         limits = ServingLimits.read(environment)
         configure_logging(environment.log_level)
-        _prepare(environment)
+        with raise_on_stop():
+            _prepare(environment)
         listener = _bind(environment)
+    except StopRequested:
+        logger.info("stopped before the model was loaded")
+        return 0
     except SMError as error:
         logger.error("%s", error)
         return 1

@@ -103,7 +103,9 @@ def switch_of(value: Any, variables: Mapping[str, str]) -> bool:
         raise ConfigurationError(f"{name} is {given!r}; it must be true or false") from None
 
 
-def number_of(variables: Mapping[str, str], name: str, *, default: int, least: int) -> int:
+def number_of(
+    variables: Mapping[str, str], name: str, *, default: int, least: int, most: int | None = None
+) -> int:
     """The whole number that a variable gives; `default` if it is not set or empty."""
     text = variables.get(name)
     if not text:
@@ -112,6 +114,9 @@ def number_of(variables: Mapping[str, str], name: str, *, default: int, least: i
         number = int(text)
     except ValueError:
         number = least - 1
-    if number < least:
-        raise ConfigurationError(f"{name} is {text!r}; it must be a whole number from {least} up")
+    if number < least or (most is not None and number > most):
+        end = "up" if most is None else f"to {most}"
+        raise ConfigurationError(
+            f"{name} is {text!r}; it must be a whole number from {least} {end}"
+        )
     return number

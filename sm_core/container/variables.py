@@ -18,6 +18,8 @@ __all__ = ["script_variables", "user_arguments"]
 logger = logging.getLogger(__name__)
 
 _DEFAULT_GROUP = "homogeneousCluster"
+#: Bytes that Linux takes as ``NAME=value`` and a final zero: MAX_ARG_STRLEN of <linux/binfmts.h>.
+_LONGEST = 128 * 1024
 
 
 def user_arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
@@ -76,6 +78,15 @@ def _is_settable(name: str, value: str) -> bool:
         settable = False
     else:
         settable = b"=" not in held[0] and not any(b"\0" in text for text in held)
+        if settable and sum(map(len, held)) + 2 > _LONGEST:
+            # No program could be started beside it.
+            logger.warning(
+                "%s is left out: it has %d characters, more than a variable can. "
+                "hyperparameters.json has all values",
+                name,
+                len(value),
+            )
+            return False
     if not settable:
         logger.warning("%r cannot be a variable; SM_HPS and SM_TRAINING_ENV hold its value", name)
     return settable

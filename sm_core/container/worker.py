@@ -41,8 +41,6 @@ __all__ = ["answer", "run"]
 
 logger = logging.getLogger(__name__)
 
-_MODEL_CODE = (Exception, SystemExit, KeyboardInterrupt)
-
 
 def run(connection: socket.socket) -> int:
     """Load the model, then answer until the server closes `connection`; the exit code."""
@@ -79,7 +77,7 @@ def answer(handler: InferenceHandler, request: Request, *, code_dir: Path) -> by
         return response_frame(handler.handle(request))
     except RequestRefused as error:
         return response_frame(text_response(error.status, str(error)))
-    except _MODEL_CODE as error:
+    except BaseException as error:  # noqa: BLE001  # whatever the model's code raises
         log_exception(error, code_dir, text="the model's code raised an exception")
         text = "".join(traceback.format_exception_only(type(error), error)).strip()
         return response_frame(text_response(500, text))

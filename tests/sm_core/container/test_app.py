@@ -30,7 +30,9 @@ class Echo:
     def ask(self, frame: bytes, is_gone: Callable[[], bool]) -> asyncio.Future[Answer]:
         self.frames.append(frame)
         answer = asyncio.get_running_loop().create_future()
-        if frame.endswith(b"die"):
+        if frame.endswith(b"none"):
+            answer.set_result(Answer(204, [], b""))
+        elif frame.endswith(b"die"):
             answer.set_exception(Unanswered(504, "no answer"))
         elif frame.endswith(b"leave"):
             answer.cancel()
@@ -122,6 +124,10 @@ def test_the_model_s_own_custom_attributes_win(call: Call) -> None:
     headers = {"X-Amzn-SageMaker-Custom-Attributes": "trace=7"}
     _, answered, _ = call("POST", "/invocations", b"own", headers=headers)
     assert answered["x-amzn-sagemaker-custom-attributes"] == "own"
+
+
+def test_a_response_without_a_body_has_no_length_either(call: Call) -> None:
+    assert call("POST", "/invocations", b"none") == (204, {}, b"")
 
 
 def test_a_request_that_nobody_answers_has_a_status_and_a_reason(call: Call) -> None:

@@ -32,6 +32,19 @@ def test_anything_else_is_not(value: Any) -> None:
     assert array_of(value) is None
 
 
+def test_text_takes_no_more_memory_than_it_has() -> None:
+    # As an array of texts it would take 4 TB.
+    assert array_of(["a" * 1_000_000, *[""] * 1_000_000]) is None
+    assert array_of([[1, 2], [3, "a" * 1_000_000], *[[4, 5]] * 1_000_000]) is None
+
+
+def test_nesting_has_an_end() -> None:
+    value: Any = [1]
+    for _ in range(1000):
+        value = [value]
+    assert array_of(value) is None
+
+
 @pytest.mark.parametrize("value", [np.ones((2, 3), np.float16), [[1, 2]], np.float32(3), 5])
 def test_npy_comes_back_and_can_be_written_to(value: Any) -> None:
     array = array_of_npy(npy_of(value))
@@ -50,8 +63,11 @@ def test_objects_are_refused_both_ways() -> None:
 
 def test_an_array_that_cannot_be_is_refused() -> None:
     whole = npy_of(np.ones(3))
-    for body in (b"", whole[:-1], whole.replace(b"(3,)", b"(%d,)" % 10**18), b"[1, 2]"):
-        with pytest.raises(BadPayload, match="no array in npy format"):
+    for body in (
+        *(b"", whole[:-1], whole.replace(b"(3,)", b"(%d,)" % 10**18), b"[1, 2]"),
+        *(whole.replace(b"(3,)", b"(3, "), whole.replace(b"<f8", b"|S0")),
+    ):
+        with pytest.raises(BadPayload, match=r"no array in npy format|items have no size"):
             array_of_npy(body)
 
 

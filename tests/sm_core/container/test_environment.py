@@ -334,6 +334,16 @@ def test_local_code_is_used_where_it_lies() -> None:
     assert environment.code_dir == Path("/opt/ml/model/code")
 
 
+def test_streamed_bodies_have_no_limit() -> None:
+    assert ServingEnvironment.read({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"}).max_payload > 2**60
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "http"])
+def test_the_port_is_one(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"_PORT is .* whole number from 1 to 65535"):
+        ServingEnvironment.read({"SAGEMAKER_BIND_TO_PORT": text})
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
 def test_the_number_of_workers_is_a_number(text: str) -> None:
     with pytest.raises(ConfigurationError, match="SAGEMAKER_MODEL_SERVER_WORKERS is"):

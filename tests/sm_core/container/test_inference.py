@@ -224,6 +224,11 @@ def test_a_response_of_the_wrong_type_is_named(load: Load) -> None:
         ask(load("def output_fn(prediction, accept): return {}"))
 
 
+def test_a_content_type_that_is_no_text_is_named(load: Load) -> None:
+    with pytest.raises(TypeError, match="the script returned a NoneType as the content type"):
+        ask(load("def output_fn(prediction, accept): return b'x', None"))
+
+
 def test_without_a_framework_every_function_is_needed(load: Load) -> None:
     with pytest.raises(ContainerError) as caught:
         load("def model_fn(model_dir): ...\ndef input_fn(a, b): ...", FunctionHandler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ class Handler(InferenceHandler):
                 raise ValueError("bad ä\nin two lines")
             case b"exit":
                 raise SystemExit(3)
+            case b"cancel":
+                raise asyncio.CancelledError
             case b"split":
                 return Response(b"", "a/b\r\nX-Injected: yes")
         return Response(request.body, "text/plain")
@@ -50,6 +53,7 @@ def test_an_exception_is_500_with_type_and_message(
     assert (status, body.decode()) == (500, "ValueError: bad ä\nin two lines")
     assert "Traceback" in caplog.text
     assert ask(b"exit", tmp_path).body == b"SystemExit: 3"
+    assert ask(b"cancel", tmp_path).status == 500
 
 
 def test_a_content_type_cannot_smuggle_a_header(tmp_path: Path) -> None:
