@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +53,34 @@ def measured(name: str, *arguments: str) -> list[dict[str, Any]]:
     if "skipped" in found[0]:
         pytest.skip(found[0]["skipped"])
     return found
+
+
+MEASURING = """
+import sys, time
+from pathlib import Path
+from benchmarks.support.servers import bare_uvicorn, free_port, wait_until_healthy
+port = free_port()
+with bare_uvicorn(Path(sys.argv[1]), port=port, python=Path(sys.executable).parent) as process:
+    wait_until_healthy(process, port, pause=0.05)
+    print(process.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_measurement_that_is_stopped_leaves_no_server(tmp_path: Path) -> None:
+    measuring = subprocess.Popen(
+        [sys.executable, "-c", MEASURING, tmp_path],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=RUNNER.parents[1],
+    )
+    assert measuring.stdout is not None
+    with measuring.stdout:
+        server = int(measuring.stdout.readline())
+        measuring.terminate()
+        assert measuring.wait(30) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(server, 0)
 
 
 @pytest.mark.long

@@ -6,9 +6,11 @@ import base64
 import hashlib
 import json
 import sysconfig
+import time
 import venv
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from sm_core.testing.containers import Container
 pytestmark = pytest.mark.integ
 
 TRAIN = {"sagemaker_program": "train.py"}
+PATIENCE = 30.0
 SCRIPT = """
 import os, subprocess, sys, tiny_dependency
 child = subprocess.check_output(
@@ -214,6 +217,52 @@ def test_a_package_is_installed_and_run_as_a_module(
     )
     assert ended.exit_code == 0, ended.log
     assert "__main__ my_digits.run ['--epochs', '3']" in ended.log
+
+
+STUCK = """
+import os, time
+open("pid.part", "w").write(str(os.getpid()))
+os.rename("pid.part", os.environ["PID_FILE"])
+time.sleep(60)
+"""
+
+
+@INSTALLERS
+@pytest.mark.parametrize("command", ["train", "serve"])
+def test_a_stop_ends_what_is_being_built(
+    made: Made, command: str, tmp_path: Path, wheels: Path
+) -> None:
+    container, variables = made(tmp_path, wheels)
+    pid_file = tmp_path / "pid"
+    variables = {**variables, "PID_FILE": str(pid_file)}
+    files = {"requirements.txt": "./stuck\n", "stuck/backend.py": STUCK}
+    container.write_code({**files, "stuck/pyproject.toml": PROJECT, "train.py": ""})
+    with ExitStack() as stack:
+        if command == "train":
+            process = stack.enter_context(
+                container.training(hyperparameters=TRAIN, variables=variables)
+            )
+        else:
+            process = stack.enter_context(container.serving(variables=variables)).process
+        deadline = time.monotonic() + PATIENCE
+        while not pid_file.exists():
+            assert process.poll() is None, container.log()
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait(PATIENCE) == (143 if command == "train" else 0)
+    builder = int(pid_file.read_text(encoding="utf-8"))
+    while _is_running(builder):
+        assert time.monotonic() < deadline, "it is still being built"
+        time.sleep(0.02)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def test_a_package_that_cannot_be_built(tmp_path: Path, wheels: Path) -> None:

@@ -134,6 +134,40 @@ def test_a_hyperparameter_that_no_program_can_be_passed(container: Container) ->
     assert ended.failure.startswith(r"hyperparameter 'a\x00b' holds a character")
 
 
+def test_hyperparameters_that_are_too_long_for_a_program(container: Container) -> None:
+    container.write_code({"train.py": ""})
+    long = {"sagemaker_program": "train.py", "text": "x" * 200_000}
+    ended = container.train(hyperparameters=long)
+    assert ended.failure is not None
+    assert ended.failure.startswith("the hyperparameters are too long for a program's arguments")
+    assert "SM_HP_TEXT is left out: it has 200000 characters" in ended.log
+    script = "def main():\n    import os; os.system('echo still starts')\n"
+    container.write_code({"image.py": script})
+    ended = container.train(
+        hyperparameters=long, variables={"SAGEMAKER_TRAINING_MODULE": "image:main"}
+    )
+    assert ended.exit_code == 0
+    assert "still starts" in ended.log
+
+
+def test_a_script_goes_on_when_nobody_takes_its_output(container: Container) -> None:
+    script = "print('x' * 1_000_000)\nopen('../model/m', 'w').close()"
+    container.write_code({"train.py": script})
+    (container.base / "input" / "config" / "hyperparameters.json").write_text(
+        json.dumps({"sagemaker_program": "train.py"}), encoding="utf-8"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sm_core.container", "train"],
+        env={"SAGEMAKER_BASE_DIR": str(container.base)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(PATIENCE) == 0
+    assert (container.base / "model" / "m").exists()
+
+
 FRAMEWORK = """
 import os
 def main():
