@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from sm_core.codecs import Codec, Deserializer, Serializer, charset
 from sm_core.errors import CodecError
+from sm_core.npy import read_npy
 from sm_core.values import array_of, is_numeric, plain
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "jsonlines_serializer",
     "npy_deserializer",
     "npy_serializer",
-    "read_npy",
     "stream_deserializer",
     "stream_serializer",
     "string_deserializer",
@@ -38,16 +38,6 @@ __all__ = [
 
 #: What a value of CSV may be; None is an empty one.
 _CELLS = frozenset({str, int, float, bool, type(None)})
-
-#: What numpy raises for bytes that are no npy, or an array that cannot be.
-_NO_NPY = (
-    ValueError,
-    TypeError,
-    SyntaxError,
-    MemoryError,
-    OverflowError,
-    RecursionError,
-)
 
 _json = json.JSONEncoder(default=plain, allow_nan=False)
 
@@ -157,27 +147,8 @@ def _to_npy(payload: Any) -> bytes:
 
 
 def _from_npy(body: IO[bytes], content_type: str) -> Any:
+    _numpy()
     return read_npy(body.read())
-
-
-def read_npy(data: bytes) -> Any:
-    """The array in numpy's own format; a pickled one is refused.
-
-    Raises:
-        ValueError: `data` is no such array, or one that cannot be.
-    """
-    from tokenize import TokenError
-
-    # Not ``numpy.load``, which takes other formats too.
-    read = _numpy().lib.format.read_array
-    try:
-        array = read(io.BytesIO(data), allow_pickle=False)
-    except (*_NO_NPY, TokenError) as error:
-        raise ValueError(f"it is no array in npy format: {error}") from error
-    if array.size and not array.itemsize:
-        # Any number of those fits into a header.
-        raise ValueError(f"its {array.size} items have no size: dtype {array.dtype.str}")
-    return array
 
 
 def _numpy() -> Any:

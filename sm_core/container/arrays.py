@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sm_core.container.errors import BadPayload
 from sm_core.container.payloads import plain
-from sm_core.formats import read_npy
+from sm_core.npy import read_npy
 
 __all__ = ["array_of", "array_of_npy", "npy_of"]
 

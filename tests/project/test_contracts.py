@@ -15,6 +15,7 @@ SHARED = {
     "sm_core.errors",
     "sm_core.hooktracing",
     "sm_core.limits",
+    "sm_core.npy",
     "sm_core.plugins",
     "sm_core.scripts",
     "sm_core.text",
