@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from sm_core.clients import translated_errors
 from sm_core.connection import Connection
 from sm_core.errors import ConfigurationError, RequestError
 
 __all__ = ["Buckets"]
+
+#: Seconds to wait for a bucket that another process is creating.
+_PATIENCE = 5
 
 
 class Buckets:
@@ -21,7 +25,8 @@ class Buckets:
         """
         self._connection = connection
         self._lock = threading.Lock()
-        self._there: set[str] = set()
+        #: Each with the account that it was found to belong to; None where nobody asked.
+        self._there: set[tuple[str, str | None]] = set()
 
     def ensure(self, bucket: str, *, owner: str | None = None) -> None:
         """Create `bucket` in the connection's region unless it exists.
@@ -35,8 +40,14 @@ class Buckets:
             ConfigurationError: it belongs to somebody else, or access is denied.
         """
         with self._lock:
-            if bucket in self._there:
+            if (bucket, owner) in self._there:
                 return
+        if not self._is_there(bucket, owner):
+            self._create(bucket, owner)
+        with self._lock:
+            self._there.add((bucket, owner))
+
+    def _is_there(self, bucket: str, owner: str | None) -> bool:
         expected = {} if owner is None else {"ExpectedBucketOwner": owner}
         try:
             with translated_errors():
@@ -46,11 +57,10 @@ class Buckets:
                 raise _not_yours(bucket, error) from error
             if error.code not in ("404", "NoSuchBucket"):
                 raise
-            self._create(bucket)
-        with self._lock:
-            self._there.add(bucket)
+            return False
+        return True
 
-    def _create(self, bucket: str) -> None:
+    def _create(self, bucket: str, owner: str | None) -> None:
         region = self._connection.region
         # us-east-1 is the one region that must not be named as a constraint.
         place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
@@ -62,9 +72,17 @@ class Buckets:
         except RequestError as error:
             if error.code in ("BucketAlreadyExists", "AccessDenied"):
                 raise _not_yours(bucket, error) from error
-            # Another process was quicker, and the bucket is ours.
-            if error.code not in ("BucketAlreadyOwnedByYou", "OperationAborted"):
+            quicker = error.code in ("BucketAlreadyOwnedByYou", "OperationAborted")
+            if not (quicker and self._appears(bucket, owner)):
                 raise
+
+    def _appears(self, bucket: str, owner: str | None) -> bool:
+        """Whether the bucket that somebody else makes is there soon; it may not be ours."""
+        for _ in range(_PATIENCE):
+            if self._is_there(bucket, owner):
+                return True
+            time.sleep(1)
+        return False
 
 
 def _not_yours(bucket: str, error: RequestError) -> ConfigurationError:

@@ -21,7 +21,7 @@ from sm_core.endpoints import Endpoint
 from sm_core.errors import ConfigurationError
 from sm_core.frameworks import get_framework
 from sm_core.hyperparameters import initial, merged
-from sm_core.images import ImageRequest, resolve_image
+from sm_core.images import ImageRequest, check_image, resolve_image
 from sm_core.inputs import Inputs
 from sm_core.jobs import TrainingJob, is_ended
 from sm_core.model import Model, deployment
@@ -188,10 +188,11 @@ class Estimator(Declared, EstimatorValues):
         """URI of the image that trains.
 
         Raises:
-            ImageError: none fits version, Python version, region and instance type.
+            ImageError: none fits version, Python version, region and instance type, or
+                `image_name` can be none.
         """
         if self.image_name is not None:
-            return self.image_name
+            return check_image("image_name", self.image_name)
         assert self.framework is not None
         session = self.sagemaker_session
         return resolve_image(

@@ -15,6 +15,7 @@ __all__ = [
     "ImageOrigin",
     "ImageRequest",
     "Scope",
+    "check_image",
     "chip_of",
     "family_of",
     "image_origin",
@@ -25,6 +26,8 @@ Scope = Literal["training", "inference"]
 Chip = Literal["cpu", "gpu", "graviton", "inferentia", "trainium"]
 
 _ACCELERATORS: Mapping[str, Chip] = {"inf": "inferentia", "trn": "trainium"}
+#: Characters that AWS takes in an image's URI.
+MAX_URI = 255
 _GRAVITON = re.compile(r"[a-z]+\d+g(d|n|en)?")
 
 
@@ -68,6 +71,20 @@ class ImageOrigin:
     framework: str
     version: str | None = None
     py_version: str | None = None
+
+
+def check_image(option: str, image: str) -> str:
+    """`image`, if it can be the URI of one.
+
+    Raises:
+        ImageError: it cannot; names the `option` by which to give another.
+    """
+    if isinstance(image, str) and re.fullmatch(rf"\S{{1,{MAX_URI}}}", image):
+        return image
+    raise ImageError(
+        f"{option} {image!r} is no URI of an image: 1 to {MAX_URI} characters without spaces, such "
+        "as '111122223333.dkr.ecr.us-east-1.amazonaws.com/own:1'"
+    )
 
 
 def image_origin(image: str) -> ImageOrigin | None:

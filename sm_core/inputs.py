@@ -142,8 +142,10 @@ def implied_hyperparameters(inputs: Inputs) -> Mapping[str, Any]:
     return {} if implied is None else implied()
 
 
-def split_s3_uri(uri: str) -> tuple[str, str] | None:
+def split_s3_uri(uri: object) -> tuple[str, str] | None:
     """Bucket and key of ``s3://bucket/key``; None for what is no S3 URI."""
+    if not isinstance(uri, str):
+        return None
     match = re.fullmatch(r"s3://([^/]+)/?(.*)", uri, re.DOTALL)
     return (match[1], match[2]) if match else None
 

@@ -63,7 +63,7 @@ class TrainingJob:
 
     def describe(self) -> Mapping[str, Any]:
         """DescribeTrainingJob's answer."""
-        with translated_errors():
+        with translated_errors(f"training job {self.name}"):
             answer: Mapping[str, Any] = self._session.sagemaker_client.describe_training_job(
                 TrainingJobName=self.name
             )
@@ -71,7 +71,7 @@ class TrainingJob:
 
     def stop(self) -> None:
         """Ask the job to stop: SIGTERM, and SIGKILL after 120 seconds; returns at once."""
-        with translated_errors():
+        with translated_errors(f"training job {self.name}"):
             self._session.sagemaker_client.stop_training_job(TrainingJobName=self.name)
 
     def wait(self, *, logs: bool = True, poll: float | None = None) -> Mapping[str, Any]:

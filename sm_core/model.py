@@ -18,7 +18,7 @@ from sm_core.errors import ConfigurationError
 from sm_core.frameworks import Framework, get_framework
 from sm_core.functionmode import refuse_unserved
 from sm_core.hosting import config_of
-from sm_core.images import ImageRequest, resolve_image
+from sm_core.images import ImageRequest, check_image, resolve_image
 from sm_core.inputs import split_s3_uri
 from sm_core.naming import base_name, check_name, unique_name
 from sm_core.options import Declared, Option, documented, given_only
@@ -35,7 +35,13 @@ from sm_core.requests import (
     to_aws,
 )
 from sm_core.session import Session, session_for
-from sm_core.settings import MODEL_ENVIRONMENT, Network, check_kind, environment_of
+from sm_core.settings import (
+    MODEL_ENVIRONMENT,
+    Network,
+    check_kind,
+    environment_of,
+    whole_number,
+)
 from sm_core.source import Source
 
 if TYPE_CHECKING:
@@ -121,13 +127,15 @@ def deployment(
 
     Raises:
         TypeError: an argument is unknown, given in both spellings, or missing.
+        ConfigurationError: the count is no whole number of at least 1.
     """
     primary = {"initial_instance_count": initial_instance_count, "instance_type": instance_type}
     named = {name: value for name, value in primary.items() if value is not None}
     aliases = {**_DEPLOYMENT_ALIASES, **MODEL_ALIASES}
     options = (*_DEPLOYMENT, *further)
     given = given_only("deploy", options, {**named, **keywords}, aliases=aliases)
-    count, kind = given.pop("initial_instance_count", 1), given.pop("instance_type", None)
+    count = whole_number("initial_instance_count", given.pop("initial_instance_count", 1))
+    kind = given.pop("instance_type", None)
     if kind is None:
         raise TypeError("deploy needs instance_type, for example 'ml.c5.xlarge'")
     return count, kind, given
@@ -194,6 +202,8 @@ class Model(Declared):
         tags_of(self.tags)
         environment_of("env", self.env, longest=MODEL_ENVIRONMENT)
         check_codecs(self.serializer, self.deserializer)
+        if self.model_server_workers is not None:
+            whole_number("model_server_workers", self.model_server_workers)
         network = check_kind("network", self.network, Network)
         if network is not None and network.isolation and self._source is not None:
             raise ConfigurationError(
@@ -248,19 +258,13 @@ class Model(Declared):
         count, kind, _ = deployment(initial_instance_count, instance_type, aliases)
         session = session_for(self._session, kind)
         kind = session.backend.in_requests(kind)
+        configured = partial(config_of, instance_type=kind, kms_key=kms_key, tags=self.tags)
         framework = self.framework.name if self.framework else None
         with framework_of_calls(framework):
             preparation = Preparation(session)
             model = self._request(preparation, kind)
             name = check_name("endpoint_name", endpoint_name or model.model_name)
-            config = config_of(
-                name,
-                model.model_name,
-                initial_instance_count=count,
-                instance_type=kind,
-                kms_key=kms_key,
-                tags=self.tags,
-            )
+            config = configured(name, model.model_name, initial_instance_count=count)
             preparation.carry_out("CreateModel", to_aws(model))
         made = partial(self._predictor, session=session)
         return deploy(
@@ -300,17 +304,11 @@ class Model(Declared):
         count, kind, _ = deployment(initial_instance_count, instance_type, aliases)
         session = session_for(self._session, kind)
         kind = session.backend.in_requests(kind)
+        configured = partial(config_of, instance_type=kind, kms_key=kms_key, tags=self.tags)
         with framework_of_calls(self.framework.name if self.framework else None):
             model = self._request(DryPreparation(session, self.role), kind)
             name = check_name("endpoint_name", endpoint_name or model.model_name)
-            config = config_of(
-                name,
-                model.model_name,
-                initial_instance_count=count,
-                instance_type=kind,
-                kms_key=kms_key,
-                tags=self.tags,
-            )
+            config = configured(name, model.model_name, initial_instance_count=count)
             endpoint = endpoint_request(name, name, tags=self.tags)
             requests = {"CreateEndpointConfig": config, "CreateEndpoint": endpoint}
             return {
@@ -320,7 +318,7 @@ class Model(Declared):
 
     def _image(self, session: Session, instance_type: str) -> str:
         if self.image is not None:
-            return self.image
+            return check_image("image", self.image)
         assert self.framework is not None
         return resolve_image(
             ImageRequest(
@@ -335,7 +333,8 @@ class Model(Declared):
         )
 
     def _request(self, preparation: Preparation, instance_type: str) -> ModelRequest:
-        if split_s3_uri(self.model_data) is None:
+        _, key = split_s3_uri(self.model_data) or ("", "")
+        if not key:
             raise ConfigurationError(
                 f"model_data {self.model_data!r} is not of the form 's3://bucket/key'; "
                 "session.upload_data(path) uploads a local archive"

@@ -6,6 +6,7 @@ tags are plain dicts.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ __all__ = [
     "check_kind",
     "environment_of",
     "metrics_of",
+    "whole_number",
 ]
 
 Value = TypeVar("Value")
@@ -167,6 +169,19 @@ _EXAMPLES = {
     "Spot": "Spot(max_wait=172_800)",
     "Checkpoints": "Checkpoints('s3://bucket/prefix')",
 }
+
+
+def whole_number(name: str, value: Any) -> int:
+    """`value` of the option `name`, numpy's numbers among them, as an int.
+
+    Raises:
+        ConfigurationError: it is no whole number of at least 1.
+    """
+    whole = hasattr(value, "__index__") and not isinstance(value, bool)
+    number = operator.index(value) if whole else 0
+    if number < 1:
+        raise ConfigurationError(f"{name} is {value!r}; give a whole number of at least 1")
+    return number
 
 
 def metrics_of(metrics: Mapping[str, str] | None) -> tuple[MetricDefinition, ...] | None:

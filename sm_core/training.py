@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -41,6 +40,7 @@ from sm_core.settings import (
     check_kind,
     environment_of,
     metrics_of,
+    whole_number,
 )
 from sm_core.source import Source
 
@@ -219,7 +219,7 @@ def check_settings(values: EstimatorValues) -> None:
         ConfigurationError: a value cannot be.
     """
     for name in ("train_instance_count", "train_volume_size", "train_max_run"):
-        setattr(values, name, _whole(name, getattr(values, name)))
+        setattr(values, name, whole_number(name, getattr(values, name)))
     if values.input_mode not in INPUT_MODES:
         raise ConfigurationError(
             f"input_mode is {values.input_mode!r}; it is one of {', '.join(INPUT_MODES)}"
@@ -242,11 +242,3 @@ def check_settings(values: EstimatorValues) -> None:
             f"script_mode is {values.script_mode!r}; give True, False, or None to leave it to "
             "the script"
         )
-
-
-def _whole(name: str, value: Any) -> int:
-    whole = hasattr(value, "__index__") and not isinstance(value, bool)
-    number = operator.index(value) if whole else 0
-    if number < 1:
-        raise ConfigurationError(f"{name} is {value!r}; give a whole number of at least 1")
-    return number

@@ -247,7 +247,7 @@ def test_a_running_job_need_not_be_waited_for(
     train_on_paper(session, script)
     told(TrainingJobStatus="InProgress")
     estimator = Estimator.attach("paper-training-2017-11-29-12-30-00-123", session, wait=False)
-    with pytest.raises(ConfigurationError, match=r"InProgress; latest_training_job\.wait"):
+    with pytest.raises(ConfigurationError, match=r"InProgress; Session\.wait_for_job"):
         estimator.create_model()
 
 

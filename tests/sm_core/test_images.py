@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import attrs
 import pytest
 
 from sm_core.errors import ConfigurationError, ImageError, PluginError
-from sm_core.images import ImageRequest, chip_of, family_of, resolve_image
+from sm_core.images import ImageRequest, check_image, chip_of, family_of, resolve_image
 
 AddPlugin = Callable[..., ModuleType]
 
@@ -20,6 +21,13 @@ REQUEST = ImageRequest(
     scope="training",
     default_version="2.0.0",
 )
+
+
+@pytest.mark.parametrize("image", ["", " ", "own: 1", "own:1\n", "i" * 256, 7])
+def test_what_can_be_no_image_is_said_so(image: Any) -> None:
+    with pytest.raises(ImageError, match=r"image_name .* is no URI of an image"):
+        check_image("image_name", image)
+    assert check_image("image_name", "i" * 255) == "i" * 255
 
 
 @pytest.mark.parametrize(

@@ -166,14 +166,30 @@ def test_an_instance_type_brings_its_back_end(
         model.serving_image("ml.c5.xlarge")
 
 
-@pytest.mark.parametrize("data", ["model.tar.gz", "/tmp/model.tar.gz", "https://b/m", "s3://"])
-def test_model_data_must_be_in_s3(session: Session, data: str) -> None:
+@pytest.mark.parametrize(
+    "data", ["model.tar.gz", "/tmp/model.tar.gz", "https://b/m", "s3://", "s3://b", "s3://b/", None]
+)
+def test_model_data_must_be_in_s3(session: Session, data: Any) -> None:
     model = Model(data, ROLE, image="i", sagemaker_session=session)
     with pytest.raises(ConfigurationError, match=r"is not of the form 's3://bucket/key'; ses"):
         model.model_request("ml.c5.xlarge")
 
 
+def test_workers_are_counted() -> None:
+    with pytest.raises(ConfigurationError, match="model_server_workers is 0; give a whole number"):
+        Model(DATA, ROLE, image="i", model_server_workers=0)
+
+
 # Deploying
+
+
+@pytest.mark.parametrize("count", [0, -1, "2", 1.5, True])
+def test_instances_are_counted_before_anything_is_made(
+    session: Session, left_over: LeftOver, count: Any
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"initial_instance_count is .* give a whole"):
+        own(session).deploy(count, "ml.c5.xlarge")
+    assert left_over() == []
 
 
 def test_deploy_makes_three_things_and_a_predictor(session: Session, left_over: LeftOver) -> None:

@@ -232,10 +232,45 @@ def test_the_default_bucket_must_belong_to_the_account(session: Session) -> None
     assert sent == [ACCOUNT, ""]
 
 
+def test_naming_the_default_bucket_does_not_spare_the_question_whose_it_is(
+    session: Session, refuse: Refuse
+) -> None:
+    bucket = f"sagemaker-us-east-1-{ACCOUNT}"
+    session.client("s3").create_bucket(Bucket=bucket)
+    session.ensure_bucket(bucket)
+    refuse(session.client("s3"), "HeadBucket", code="403", message="Forbidden", status=403)
+    with pytest.raises(ConfigurationError, match="is not yours to use"):
+        session.default_bucket()
+
+
 @pytest.mark.parametrize("code", ["BucketAlreadyOwnedByYou", "OperationAborted"])
-def test_another_process_may_be_quicker(session: Session, refuse: Refuse, code: str) -> None:
-    refuse(session.client("s3"), "CreateBucket", code=code, message="conflict", status=409)
-    session.ensure_bucket("mine")
+@pytest.mark.parametrize("ours", [True, False])
+def test_another_process_may_be_quicker(
+    session: Session, refuse: Refuse, code: str, ours: bool
+) -> None:
+    s3 = session.client("s3")
+
+    def other_process(**_: object) -> None:
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="mine")
+        if not ours:
+            refuse(s3, "HeadBucket", code="403", message="Forbidden", status=403)
+
+    s3.meta.events.register_first("before-call.s3.CreateBucket", other_process)
+    refuse(s3, "CreateBucket", code=code, message="conflict", status=409)
+    if ours:
+        session.ensure_bucket("mine")
+    else:
+        with pytest.raises(ConfigurationError, match="is not yours to use"):
+            session.ensure_bucket("mine")
+
+
+def test_a_bucket_that_does_not_appear_is_an_error(
+    session: Session, refuse: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sm_core.buckets.time.sleep", lambda seconds: None)
+    refuse(session.client("s3"), "CreateBucket", code="OperationAborted", message="no", status=409)
+    with pytest.raises(RequestError, match=r"CreateBucket: no \(OperationAborted\)"):
+        session.ensure_bucket("mine")
 
 
 @pytest.mark.parametrize("operation", ["HeadBucket", "CreateBucket"])
