@@ -58,9 +58,12 @@ def _wait(environment: TrainingEnvironment) -> None:
     try:
         patience = float(text)
     except ValueError:
+        patience = -1.0
+    # Not a number compares false with everything.
+    if not patience >= 0:
         raise ConfigurationError(
             f"{_PATIENCE_VARIABLE} is {text!r}; it must be a number of seconds"
-        ) from None
+        )
     wait_for_hosts(names, patience=patience)
 
 

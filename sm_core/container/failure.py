@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: Frames of the user's code in a reason. The platform shows 1024 characters.
 _FRAMES = 3
+#: Characters of an exception's message in it, so that the frames after it are shown too.
+_MESSAGE = 500
 _LAST_LINES = 5
 #: Lines after a traceback that still let it be the reason: Python prints it last, or nearly so.
 _LINES_AFTER = 10
@@ -47,7 +49,11 @@ def exception_reason(error: BaseException, code_dir: Path, *, exit_code: int) ->
 
 
 def _headline(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(type(error), error)).strip()
+    return _shortened("".join(traceback.format_exception_only(type(error), error)).strip())
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MESSAGE else f"{text[:_MESSAGE]} … (all of it is in the log)"
 
 
 def user_frames(trace: TracebackType | None, code_dir: Path) -> list[traceback.FrameSummary]:
@@ -102,7 +108,7 @@ def _message(output: str, code_dir: Path) -> str:
     end = next((i for i, line in enumerate(lines) if line and not line[0].isspace()), len(lines))
     if start < 0 or len(lines) - end > _LINES_AFTER:
         return "\n".join(_last_lines(output.splitlines()))
-    headline = "\n".join(_last_lines(lines[end : end + _LAST_LINES]))
+    headline = _shortened("\n".join(_last_lines(lines[end : end + _LAST_LINES])))
     frames = _frames(lines[:end], code_dir)
     return "\n".join([headline, *(line for frame in frames[-_FRAMES:] for line in frame)])
 

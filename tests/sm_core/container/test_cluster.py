@@ -247,3 +247,13 @@ def test_a_host_without_a_name_is_waited_for(container: Container) -> None:
         f"hosts of this job could not be resolved by name within 0 seconds: {absent} ("
     )
     assert "trained" not in ended.log
+
+
+@pytest.mark.parametrize("text", ["soon", "nan", "-1"])
+def test_the_patience_with_other_hosts_is_a_number(container: Container, text: str) -> None:
+    ended = container.train(
+        hyperparameters=TRAIN,
+        hosts=("algo-1", "no-such-host.invalid"),
+        variables={"SMCORE_HOSTS_SECONDS": text},
+    )
+    assert ended.failure == f"SMCORE_HOSTS_SECONDS is '{text}'; it must be a number of seconds"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,20 @@ def test_only_the_last_frames_are_shown(tmp_path: Path) -> None:
     reason = exception_reason(raised(tmp_path, source), tmp_path, exit_code=4)
     assert reason.count("File") == 3
     assert "ZeroDivisionError: division by zero" in reason
+
+
+@pytest.mark.parametrize("script", [False, True])
+def test_a_long_message_leaves_room_for_the_frames(tmp_path: Path, script: bool) -> None:
+    # As those of MXNet, which hold the stack of its own code. The platform shows 1024 characters.
+    message = "\n".join(f"  [bt] ({number}) libmxnet.so" for number in range(200))
+    error = raised(tmp_path, f"def train():\n    raise ValueError({message!r}[:])\n")
+    if script:
+        output = "".join(traceback.format_exception(error)[:-1]) + f"ValueError: {'x' * 5000}\n"
+        reason = output_reason(output, command=["python"], exit_code=1, code_dir=tmp_path)
+    else:
+        reason = exception_reason(error, tmp_path, exit_code=1)
+    assert "… (all of it is in the log)" in reason
+    assert 'File "train.py", line 2, in train' in reason[:1024]
 
 
 def test_the_import_system_s_frames_are_not_the_users(
