@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -194,8 +195,9 @@ def _draw(series: Series) -> None:
 
 
 def _as_json(series: Series) -> dict[str, Any]:
+    # JSON knows neither NaN nor the infinite, which a loss may well become.
     points = [
-        {"time": time, "value": value}
+        {"time": time, "value": value if math.isfinite(value) else None}
         for time, value in zip(series.times, series.values, strict=True)
     ]
     return {"name": series.name, "host": series.host, "source": series.source, "points": points}

@@ -231,6 +231,18 @@ def test_metrics_as_json(run: Run, measured: None) -> None:
     assert [point["value"] for point in series["points"]] == [0.5, 2, 0.125]
 
 
+@pytest.mark.parametrize("option", ["--json", "--plot"])
+def test_a_metric_that_is_no_number_any_more(
+    run: Run, measured: None, write_log: WriteLog, option: str
+) -> None:
+    write_log(TRAINING_GROUP, STREAM, "loss=nan", "loss=inf")
+    result = run("jobs", "metrics", "job", option)
+    assert result.exit_code == 0, result.output
+    if option == "--json":
+        (series,) = json.loads(result.stdout)
+        assert [point["value"] for point in series["points"]] == [0.5, 2, 0.125, None, None]
+
+
 def test_no_metrics(run: Run, stubber: Stubber) -> None:
     stubber.add_response("describe_training_job", description())
     result = run("jobs", "metrics", "job")
