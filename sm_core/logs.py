@@ -253,6 +253,11 @@ class WaitView:
         self._console.print(Segments(segments), end="")
 
     def _writable(self, text: str) -> str:
-        """`text` as the stream can take it: what its encoding lacks is shown as an escape."""
+        """`text` as the stream can take it: what its encoding lacks is shown as an escape.
+
+        A stream that knows by itself what to do about that is left to it.
+        """
+        if getattr(self._stream, "errors", None) not in (None, "strict", "surrogateescape"):
+            return text
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         return text.encode(encoding, "backslashreplace").decode(encoding)
