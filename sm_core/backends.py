@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from sm_core.errors import ConfigurationError, PluginError, UnknownBackendError
+from sm_core.images import family_of
 
 if TYPE_CHECKING:
     import boto3
@@ -74,14 +75,17 @@ class Backend:
         """`instance_type` as a request names it.
 
         Raises:
-            ConfigurationError: it is empty, or one of `instance_types` that cannot be used.
+            ConfigurationError: it is no instance type, or one of `instance_types` that cannot be
+                used.
         """
         if not instance_type:
             raise ConfigurationError("an instance type is missing; one looks like 'ml.c5.xlarge'")
         reason = self.unusable(instance_type) if instance_type in self.instance_types else None
         if reason is not None:
             raise ConfigurationError(f"instance type {instance_type!r} cannot be used: {reason}")
-        return self.instance_types.get(instance_type, instance_type)
+        known = self.instance_types.get(instance_type, instance_type)
+        family_of(known)
+        return known
 
 
 def find_backend(name: str) -> Backend:

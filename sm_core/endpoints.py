@@ -36,7 +36,7 @@ class Endpoint:
 
     def describe(self) -> Mapping[str, Any]:
         """DescribeEndpoint's answer."""
-        with translated_errors():
+        with translated_errors(f"endpoint {self.name!r} in {self._session.region}"):
             answer: Mapping[str, Any] = self._session.sagemaker_client.describe_endpoint(
                 EndpointName=self.name
             )

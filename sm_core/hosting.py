@@ -17,6 +17,7 @@ from sm_core.requests import (
     to_aws,
 )
 from sm_core.roles import expand_role
+from sm_core.settings import whole_number
 
 __all__ = ["config_of", "config_of_variants", "model_of", "model_of_job", "tags_as_sent"]
 
@@ -94,7 +95,7 @@ def config_of(
         variant_name="AllTraffic",
         model_name=model_name,
         instance_type=instance_type,
-        initial_instance_count=initial_instance_count,
+        initial_instance_count=whole_number("initial_instance_count", initial_instance_count),
     )
     return to_aws(
         EndpointConfigRequest(

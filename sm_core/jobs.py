@@ -63,7 +63,7 @@ class TrainingJob:
 
     def describe(self) -> Mapping[str, Any]:
         """DescribeTrainingJob's answer."""
-        with translated_errors(f"training job {self.name}"):
+        with translated_errors(f"training job {self.name!r} in {self._session.region}"):
             answer: Mapping[str, Any] = self._session.sagemaker_client.describe_training_job(
                 TrainingJobName=self.name
             )

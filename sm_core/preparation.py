@@ -21,6 +21,7 @@ from sm_core.inputs import split_s3_uri
 from sm_core.naming import default_bucket_name
 from sm_core.requests import shape_request
 from sm_core.roles import is_arn
+from sm_core.settings import s3_place
 from sm_core.uploads import uploaded_uri
 
 if TYPE_CHECKING:
@@ -86,11 +87,7 @@ class Preparation:
         """Where the job's results go."""
         if output_path is None:
             return f"s3://{self.default_bucket()}/"
-        bucket, _ = split_s3_uri(output_path) or ("", "")
-        if not bucket:
-            raise ConfigurationError(
-                f"output_path {output_path!r} is not of the form 's3://bucket/prefix'"
-            )
+        bucket, _ = s3_place("output_path", output_path)
         self._steps.append(partial(self.session.ensure_bucket, bucket))
         return output_path
 

@@ -26,6 +26,7 @@ __all__ = [
     "check_kind",
     "environment_of",
     "metrics_of",
+    "s3_place",
     "whole_number",
 ]
 
@@ -172,16 +173,36 @@ _EXAMPLES = {
 
 
 def whole_number(name: str, value: Any) -> int:
-    """`value` of the option `name`, numpy's numbers among them, as an int.
+    """`value`, of any type of whole numbers, as int.
+
+    Args:
+        name: the argument's, for messages.
+        value: what it was given.
 
     Raises:
-        ConfigurationError: it is no whole number of at least 1.
+        ConfigurationError: it is none, or less than 1.
     """
     whole = hasattr(value, "__index__") and not isinstance(value, bool)
     number = operator.index(value) if whole else 0
     if number < 1:
         raise ConfigurationError(f"{name} is {value!r}; give a whole number of at least 1")
     return number
+
+
+def s3_place(name: str, uri: str) -> tuple[str, str]:
+    """Bucket and prefix of `uri`.
+
+    Args:
+        name: the argument's, for messages.
+        uri: what it was given.
+
+    Raises:
+        ConfigurationError: it names no bucket.
+    """
+    bucket, prefix = (split_s3_uri(uri) if isinstance(uri, str) else None) or ("", "")
+    if not bucket:
+        raise ConfigurationError(f"{name} {uri!r} is not of the form 's3://bucket/prefix'")
+    return bucket, prefix
 
 
 def metrics_of(metrics: Mapping[str, str] | None) -> tuple[MetricDefinition, ...] | None:

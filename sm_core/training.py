@@ -40,6 +40,7 @@ from sm_core.settings import (
     check_kind,
     environment_of,
     metrics_of,
+    s3_place,
     whole_number,
 )
 from sm_core.source import Source
@@ -226,6 +227,8 @@ def check_settings(values: EstimatorValues) -> None:
         )
     if values.train_max_run < 60:
         warn_user(f"train_max_run={values.train_max_run} is in seconds, and less than a minute")
+    if values.output_path is not None:
+        s3_place("output_path", values.output_path)
     tags_of(values.tags)
     metrics_of(values.metrics)
     environment_of("environment", values.environment, longest=JOB_ENVIRONMENT)
