@@ -190,6 +190,10 @@ def test_all_aliases(script: str) -> None:
         ({"train_volume_size": 1.5}, "train_volume_size is 1.5; give a whole number"),
         ({"train_max_run": None}, "train_max_run is None; give a whole number"),
         ({"train_instance_count": True}, "train_instance_count is True; give a whole number"),
+        (
+            {"output_path": "results"},
+            "output_path 'results' is not of the form 's3://bucket/prefix'",
+        ),
         ({"input_mode": "pipe"}, "input_mode is 'pipe'; it is one of File, Pipe, FastFile"),
         ({"hyperparameters": ["a"]}, "hyperparameters is a list; give a dict from names to values"),
         ({"tags": ["a"]}, "tags is ['a']; give {'key': 'value'}, or AWS's [{'Key'"),
@@ -354,7 +358,7 @@ def test_text_for_a_framework_that_wants_text(
         framework="plain",
         image_name=IMAGE,
         role=ROLE,
-        train_instance_type="m",
+        train_instance_type="ml.m5.large",
         hyperparameters={"k": "v"},
         sagemaker_session=offline_session(),
     )
@@ -561,7 +565,12 @@ def test_a_stopped_job_warns_and_has_a_model(session: Session) -> None:
         ({}, {"inputs": "s3://"}, InputError, "channel 'training': 's3://' names no bucket"),
         ({}, {"inputs": {"a": "file:///x", "b": "y"}}, InputError, "channel 'a': 'file:///x': /x"),
         ({}, {"job_name": "under_score"}, ConfigurationError, "job_name 'under_score' is no name"),
-        ({"output_path": "results"}, {}, ConfigurationError, "output_path 'results' is not of the"),
+        (
+            {"train_instance_type": "c5.xlarge"},
+            {},
+            ConfigurationError,
+            "'c5.xlarge' is not an instance type; one looks like 'ml.c5.xlarge'",
+        ),
         (
             {"code_location": "https://x"},
             {},

@@ -18,6 +18,7 @@ from sm_core.settings import (
     check_kind,
     environment_of,
     metrics_of,
+    whole_number,
 )
 
 
@@ -133,3 +134,9 @@ def test_all_mistakes_in_variables_are_named_at_once_and_no_value_is_shown() -> 
         environment_of("env", {f"V{number}": "" for number in range(101)}, longest=512)
     with pytest.raises(ConfigurationError, match="env is a list; give a dict from variables"):
         environment_of("env", ["A=1"], longest=512)  # type: ignore[arg-type]  # wrong
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "2", None])
+def test_what_is_no_count_is_named(value: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"^initial_instance_count is .*at least 1$"):
+        whole_number("initial_instance_count", value)
