@@ -138,7 +138,7 @@ def deployment(
     kind = given.pop("instance_type", None)
     if kind is None:
         raise TypeError("deploy needs instance_type, for example 'ml.c5.xlarge'")
-    return whole_number("initial_instance_count", count), kind, given
+    return count, kind, given
 
 
 class Model(Declared):
