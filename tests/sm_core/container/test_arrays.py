@@ -17,16 +17,40 @@ from sm_core.container.errors import BadPayload
 
 @pytest.mark.parametrize(
     ("value", "dtype"),
-    [([[1, 2]], np.int64), ([1.5], np.float64), ([True], np.bool_), ([], np.float64)],
+    [
+        *(([[1, 2]], np.int64), ([1.5], np.float64), ([True], np.bool_), ([], np.float64)),
+        *(([[1, 2], [3.5, True]], np.float64), ([[1], [True]], np.int64), ([[]], np.float64)),
+        *(([[True], [1]], np.int64), ([[[1.5], [2]]], np.float64), ([2**63], np.uint64)),
+    ],
 )
 def test_numbers_in_lists_are_an_array(value: Any, dtype: Any) -> None:
     array = array_of(value)
     assert array is not None
     assert (array.tolist(), array.dtype) == (value, dtype)
+    assert array.flags.writeable
+
+
+_NUMBERS = st.booleans() | st.integers(-(2**65), 2**65) | st.floats(allow_nan=False)
+
+
+@hypothesis.given(st.lists(_NUMBERS) | st.lists(st.lists(_NUMBERS, min_size=1, max_size=3)))
+def test_arrays_are_those_that_numpy_makes(value: Any) -> None:
+    try:
+        expected = np.asarray(value)
+    except ValueError:
+        expected = np.asarray(None)
+    array = array_of(value)
+    if expected.dtype.kind == "O":
+        assert array is None
+    else:
+        assert array is not None
+        assert (array.dtype, array.shape) == (expected.dtype, expected.shape)
+        assert np.array_equal(array, expected)
 
 
 @pytest.mark.parametrize(
-    "value", [[[1], [1, 2]], [1, "a"], [None], {"a": 1}, "12", 5, [[1], 2], [{}], [10**30]]
+    "value",
+    [[[1], [1, 2]], [1, "a"], [None], {"a": 1}, "12", 5, [[1], 2], [{}], [10**30], [1.5, None]],
 )
 def test_anything_else_is_not(value: Any) -> None:
     assert array_of(value) is None
