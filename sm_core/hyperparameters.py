@@ -296,7 +296,7 @@ def encode(values: Mapping[str, Any], encoding: Literal["json", "text"]) -> dict
     Args:
         values: name → str, bool, int, float, None, list, dict or a numpy scalar or array.
         encoding: ``json`` encodes each value as JSON, from which script containers restore its
-            type; ``text`` sends ``str(value)``.
+            type; ``text`` does so with lists and dicts alone, and sends ``str(value)`` of others.
 
     Raises:
         ConfigurationError: a value cannot be encoded; all mistakes are named at once.
@@ -344,7 +344,9 @@ def decode(encoded: Mapping[str, str]) -> dict[str, Any]:
 
 def _encode_one(value: Any, encoding: Literal["json", "text"]) -> str:
     if encoding == "text":
-        return value if isinstance(value, str) else str(_native(value))
+        value = _native(value)
+        if not isinstance(value, (list, tuple, dict)):
+            return str(value)
     _check_keys(value)
     return json.dumps(value, default=_native, allow_nan=True)
 

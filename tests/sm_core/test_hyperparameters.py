@@ -96,8 +96,9 @@ def test_what_is_not_json_stays_text(text: str) -> None:
     assert decoded == expected or decoded != decoded
 
 
-def test_text_is_sent_as_it_is_and_the_rest_as_python_writes_it() -> None:
+def test_text_is_sent_as_it_is_lists_and_dicts_as_json_the_rest_as_python_writes_it() -> None:
     values = {"k": 10, "rate": 0.5, "mode": "fast", "deep": True, "layers": [1, 2], "x": Scalar(3)}
+    values |= {"names": ["a", None], "pair": ("b", True), "sizes": {"a": Scalar(1.5)}}
     assert encode(values, "text") == {
         "k": "10",
         "rate": "0.5",
@@ -105,6 +106,9 @@ def test_text_is_sent_as_it_is_and_the_rest_as_python_writes_it() -> None:
         "deep": "True",
         "layers": "[1, 2]",
         "x": "3",
+        "names": '["a", null]',
+        "pair": '["b", true]',
+        "sizes": '{"a": 1.5}',
     }
 
 
