@@ -150,7 +150,11 @@ class Predictor:
             return self._decoded(response["Body"], response.get("ContentType", ""))
 
     def delete(self) -> None:
-        """Delete the endpoint, its configuration and its models."""
+        """Delete the endpoint, its configuration and its models.
+
+        That other endpoints use the same configuration or models is not looked for:
+        `Session.delete_endpoint` deletes an endpoint alone.
+        """
         Endpoint(self.endpoint, self.sagemaker_session).delete()
 
     def __enter__(self) -> Self:
