@@ -152,7 +152,9 @@ class DryPreparation(Preparation):
         if full is not None and default is not None:
             return f"{default.rpartition('/')[0]}/{full.rpartition('/')[2]}"
         raise ConfigurationError(
-            "a request that is only shown cannot look up the role: give role= as a full ARN"
+            "role is missing: give role= as a full ARN"
+            if full is None
+            else "a request that is only shown cannot look up the role: give role= as a full ARN"
         )
 
     def _account_id(self) -> str:

@@ -447,6 +447,8 @@ def test_hook_sm_request_amends_what_is_shown(add_plugin: AddPlugin, offline: No
 def test_a_role_s_name_cannot_be_shown_in_full(no_installed_plugins: None, offline: None) -> None:
     with pytest.raises(ConfigurationError, match="give role= as a full ARN"):
         own(offline_session(), role="SageMakerRole").training_request()
+    with pytest.raises(ConfigurationError, match="role is missing: give role= as a full ARN"):
+        own(offline_session(), role=None).training_request()
 
 
 # Training

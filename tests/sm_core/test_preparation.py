@@ -180,12 +180,16 @@ def test_without_a_call_the_answers_are_the_same(
     assert everything(DryPreparation(offline_session(), ROLE), script, data) == answers
 
 
-@pytest.mark.parametrize("role", [None, "JustAName"])
+@pytest.mark.parametrize(
+    ("role", "why"),
+    [(None, "role is missing"), ("JustAName", "cannot look up the role")],
+    ids=["none", "a name"],
+)
 def test_without_a_call_a_role_must_be_given_in_full(
-    no_installed_plugins: None, offline: None, role: str | None
+    no_installed_plugins: None, offline: None, role: str | None, why: str
 ) -> None:
     preparation = DryPreparation(offline_session(), role)
-    with pytest.raises(ConfigurationError, match=r"cannot look up the role: give role= as a full"):
+    with pytest.raises(ConfigurationError, match=rf"{why}: give role= as a full ARN"):
         preparation.role_arn(role)
     with pytest.raises(ConfigurationError, match="give role= as a full ARN"):
         preparation.output_path(None)
