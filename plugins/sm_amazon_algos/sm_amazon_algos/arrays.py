@@ -87,8 +87,10 @@ def _merged(parts: Sequence[tuple[Array, Column]], total: int) -> Column:
     values = np.concatenate([column.values for column in columns])
     keys = None
     if any(column.keys is not None for column in columns):
-        empty = np.zeros(0, np.uint64)
-        keys = np.concatenate([empty if c.keys is None else c.keys for c in columns])
+        given = [column.keys for column in columns if column.keys is not None]
+        kind = np.result_type(*given)
+        # Small ones become what a sparse matrix has on the way, instead of later.
+        keys = np.concatenate(given, dtype=np.int32 if kind.itemsize <= 2 else kind)
     if not ordered:
         rows = np.concatenate([rows for rows, _ in parts])
         order = np.argsort(rows, kind="stable")

@@ -330,4 +330,5 @@ def _put_fixed(out: Array, position: Array, table: Array) -> None:
     """Write each row of `table` at its position."""
     width = table.shape[1]
     if len(position) and width:
-        ragged.windows(out, width)[position] = table
+        windows = ragged.windows(out, width)
+        windows[position] = table.view(windows.dtype)[:, 0]

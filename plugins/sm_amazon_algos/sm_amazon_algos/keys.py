@@ -84,9 +84,8 @@ def _unpack_ascending(runs: Runs, counts: Array) -> Array | None:
     if not pairs.any():
         return single
     begins = np.cumsum(counts) - counts
-    words = np.empty(int(counts.sum()), dtype="<u2")
     late = Runs(runs.block, runs.starts + singles, 2 * pairs)
-    ragged.copy(late, words.view(np.uint8), 2 * (begins + singles))
+    words = ragged.spread(late, 2 * (begins + singles), 2 * int(counts.sum())).view("<u2")
     words[ragged.places(begins, singles)] = single | np.uint8(0x80)
     words ^= np.uint16(0x80)
     if int(np.bitwise_or.reduce(words)) & 0x8080:

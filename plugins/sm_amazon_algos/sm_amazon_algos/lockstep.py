@@ -8,6 +8,7 @@ positions. A record that turns out to be different is left to others.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import attrs
 import numpy as np
@@ -43,10 +44,11 @@ def parse(
     """
     starts, sizes = frames.starts[rows], frames.sizes[rows]
     first, stop = int(starts[0]), int(starts[-1] + sizes[-1])
-    # What the walk looks at behind a record must be there, and mean nothing.
-    block = np.empty(stop - first + int(sizes.max()) + _MARGIN, dtype=np.uint8)
-    block[: stop - first] = frames.data[first:stop]
-    block[stop - first :] = 0
+    # What the walk looks at behind a record must be there; what it is means nothing.
+    block = frames.data[first : stop + int(sizes.max()) + _MARGIN]
+    missing = stop + int(sizes.max()) + _MARGIN - first - len(block)
+    if missing:
+        block = np.append(block, np.zeros(missing, dtype=np.uint8))
     good = np.ones(len(rows), dtype=np.bool_)
     while True:
         # A position behind all records is none at which one ends.
@@ -77,10 +79,13 @@ class _Walk:
 
     def expect(self, text: bytes) -> None:
         """`text` comes next."""
-        block, position = self._block, self.position
-        for place, byte in enumerate(text):
-            self.good &= block.take(position + place) == byte
-        self._move(position + len(text))
+        at = 0
+        while at < len(text):
+            width = next(width for width in (8, 4, 2, 1) if width <= len(text) - at)
+            number = int.from_bytes(text[at : at + width], "little")
+            self.good &= self._words(self.position + at, width) == number
+            at += width
+        self._move(self.position + len(text))
 
     def given(self, tag: int) -> Array:
         """Where `tag` comes next; the position moves over it there."""
@@ -90,19 +95,19 @@ class _Walk:
 
     def length(self, where: Array | None = None) -> Array:
         """The length that comes next, and is no longer than the record; 0 where not `where`."""
-        block, position = self._block, self.position
-        byte = block.take(position)
-        value = (byte & 0x7F).astype(np.int64)
+        position = self.position
+        word = self._words(position, 8).view(np.int64)
+        value = word & 0x7F
+        more = word >> 7 & 1
         moved = position + 1
-        more = byte >= 0x80
         for place in range(1, _LENGTH_BYTES):
             if not more.any():
                 break
-            byte = block.take(position + place)
-            value += np.where(more, (byte & 0x7F).astype(np.int64) << 7 * place, 0)
+            word >>= 8
+            value += (word & 0x7F) * more << 7 * place
             moved += more
-            more &= byte >= 0x80
-        self.good &= ~more
+            more &= word >> 7
+        self.good &= more == 0
         if where is not None:
             value = np.where(where, value, 0)
             moved = np.where(where, moved, position)
@@ -115,6 +120,11 @@ class _Walk:
         before = self.position
         self._move(before + length)
         return before
+
+    def _words(self, position: Array, width: int) -> Array:
+        """The little-endian numbers of `width` bytes at each position."""
+        pieces = ragged.windows(self._block, width)[position]
+        return pieces.view(f"<u{width}")
 
     def _move(self, position: Array) -> None:
         self.position = np.minimum(position, self._limit)
@@ -190,12 +200,14 @@ def _values(runs: Runs, kind: Kind) -> tuple[Array, Array, Array]:
         # A negative number was written with 64 bits.
         return found.astype(np.uint32).view(np.int32), counts, broken
     number = np.dtype(kind).newbyteorder("<")
-    counts, broken = runs.sizes // number.itemsize, runs.sizes % number.itemsize != 0
+    bits = number.itemsize.bit_length() - 1
+    counts, broken = runs.sizes >> bits, runs.sizes & (number.itemsize - 1) != 0
     if broken.any():
         return runs.block[:0], counts, broken
     return ragged.gather(runs).view(number), counts, broken
 
 
+@lru_cache(maxsize=64)
 def width_of(shape: bytes) -> int:
     """The width that a packed shape declares; -1 for none."""
     numbers, _, _ = varints.decode(

@@ -12,10 +12,12 @@ import numpy as np
 
 from sm_amazon_algos.matrices import Array
 
-__all__ = ["Runs", "copy", "gather", "places", "windows"]
+__all__ = ["Runs", "copy", "gather", "places", "spread", "windows"]
 
 #: Rows of fewer bytes than this, on average, are copied byte by byte.
 _SHORT = 4
+#: Rows up to so many times as long as the average one are all copied at the longest one's length.
+_OVERRUN = 4
 #: Bytes that are copied at a time.
 _ON_THE_WAY = 1 << 17
 
@@ -77,18 +79,45 @@ def _copy_alike(runs: Runs, out: Array, starts: Array) -> None:
 
 
 def windows(block: Array, width: int) -> Array:
-    """The pieces of `width` bytes (which are there) that begin at each byte of `block`; a view."""
-    shape = (len(block) - width + 1, width)
-    found: Array = np.ndarray(shape, dtype=np.uint8, buffer=block, strides=(1, 1))
+    """The pieces of `width` bytes (which are there) that begin at each byte of `block`; a view.
+
+    Each is a single element, without a type: numpy copies those fastest.
+    """
+    found: Array = np.ndarray(
+        len(block) - width + 1, dtype=np.dtype((np.void, width)), buffer=block, strides=(1,)
+    )
     return found
 
 
 def gather(runs: Runs) -> Array:
     """The bytes of all runs, one after the other."""
     ends = np.cumsum(runs.sizes)
-    flat = np.empty(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
-    copy(runs, flat, ends - runs.sizes)
-    return flat
+    total = int(ends[-1]) if len(ends) else 0
+    return spread(runs, ends - runs.sizes, total)
+
+
+def spread(runs: Runs, starts: Array, total: int) -> Array:
+    """An array of `total` bytes with `runs` in it, each at its place in `starts`.
+
+    Args:
+        runs: what to copy.
+        starts: ascending; no run reaches into the next one.
+        total: bytes of the array; what lies between the runs means nothing.
+    """
+    longest = int(runs.sizes.max(initial=0))
+    room = len(runs.block) - longest - int(runs.starts.max(initial=0))
+    if not longest or room < 0 or longest * len(starts) > _OVERRUN * total:
+        flat = np.empty(total, dtype=np.uint8)
+        copy(runs, flat, starts)
+        return flat
+    # Each row takes along what follows it, and the next row is written over that.
+    flat = np.empty(total + longest, dtype=np.uint8)
+    source, target = windows(runs.block, longest), windows(flat, longest)
+    rows = max(1, _ON_THE_WAY // longest)
+    for first in range(0, len(starts), rows):
+        part = slice(first, first + rows)
+        target[starts[part]] = source[runs.starts[part]]
+    return flat[:total]
 
 
 def places(starts: Array, sizes: Array) -> Array:
