@@ -483,3 +483,24 @@ def test_runs_are_copied_as_they_are(rng: np.random.Generator, sizes: list[int])
     out = np.full(len(block), ord("-"), dtype=np.uint8)
     ragged.copy(runs, out, runs.starts)
     assert out.tobytes() == block.tobytes()
+
+
+def test_a_short_record_behind_those_of_a_long_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    long, short = Record(), Record()
+    for message, name in ((long, "n" * 120), (short, "s")):
+        message.features[name].float32_tensor.values.append(1.0)
+    payloads = [message.SerializeToString(deterministic=True) for message in (long, short)]
+    monkeypatch.setattr(decoding, "_BLOCK", 8)
+    with pytest.raises(CodecError, match="record 1, at byte 1.. has no features 'nnn"):
+        records_to_numpy(framed(*payloads))
+
+
+def test_a_name_that_is_not_ascii() -> None:
+    messages = []
+    for count in (1, 2, 3):
+        message = Record()
+        tensor = message.features["äöüßäöüß"].float32_tensor
+        tensor.values[:], tensor.keys[:], tensor.shape[:] = [1.0] * count, range(count), [5]
+        messages.append(message)
+    found = records_to_numpy(messages).features["äöüßäöüß"]
+    assert found.toarray().sum(axis=1).tolist() == [1, 2, 3]

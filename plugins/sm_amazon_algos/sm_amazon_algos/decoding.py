@@ -21,7 +21,7 @@ __all__ = ["decode", "parse_record"]
 #: Records that are compared with the first one at a time.
 _ROWS = 4096
 #: Bytes of records that are parsed at a time.
-_BLOCK = 1 << 21
+_BLOCK = 1 << 22
 #: Different plans that are tried for the records of a block before the rest is parsed one by one.
 _PLANS = 8
 _WIDEST = int(np.iinfo(np.int64).max)

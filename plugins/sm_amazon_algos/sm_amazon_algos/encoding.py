@@ -161,7 +161,7 @@ class _Tensor:
         if isinstance(rows, SparseRows):
             parts = keys.pack(rows.keys(), rows.indptr)
             key_sizes = sum((part.sizes for part in parts), start=key_sizes)
-            width = _varint(rows.columns)
+            width = varints.packed(rows.columns)
             shape = bytes([_SHAPE, len(width)]) + width
         tensor = _field_sizes(values.sizes) + _field_sizes(key_sizes) + len(shape)
         inner = 1 + varints.sizes(tensor) + tensor
@@ -242,21 +242,15 @@ def _tail(shape: bytes, labels: DenseRows | None, rows: int) -> Array:
         values = np.ascontiguousarray(labels.values())
         size = values.shape[1] * values.itemsize
         numbers = values.view(np.uint8) if size else numbers
-        lead = bytes([_VALUES]) + _varint(size) if size else b""
+        lead = bytes([_VALUES]) + varints.packed(size) if size else b""
         tensor = len(lead) + size
-        value = bytes([TENSOR_TAGS[labels.kind]]) + _varint(tensor) + lead
-        entry = _NAME + bytes([_ENTRY_VALUE]) + _varint(len(value) + size) + value
-        head += bytes([LABEL]) + _varint(len(entry) + size) + entry
+        value = bytes([TENSOR_TAGS[labels.kind]]) + varints.packed(tensor) + lead
+        entry = _NAME + bytes([_ENTRY_VALUE]) + varints.packed(len(value) + size) + value
+        head += bytes([LABEL]) + varints.packed(len(entry) + size) + entry
     table = np.empty((rows, len(head) + numbers.shape[1]), dtype=np.uint8)
     table[:, : len(head)] = np.frombuffer(head, dtype=np.uint8)
     table[:, len(head) :] = numbers
     return table
-
-
-def _varint(number: int) -> bytes:
-    table = np.empty((1, varints.size(number)), dtype=np.uint8)
-    varints.fill(table, np.array([number]))
-    return table.tobytes()
 
 
 def _put_tensor(out: Array, position: Array, tensor: _Tensor, before: Array) -> Array:

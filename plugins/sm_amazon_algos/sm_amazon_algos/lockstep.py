@@ -23,8 +23,8 @@ from sm_amazon_algos.wire import Tensor
 
 __all__ = ["parse"]
 
-#: Bytes behind the last record that may be looked at: the longest number and some.
-_MARGIN = 32
+#: More than the bytes of a tensor besides its name, shape, values and keys.
+_MARGIN = 64
 #: Lengths of more bytes than this are left to others.
 _LENGTH_BYTES = 5
 
@@ -45,10 +45,11 @@ def parse(
     starts, sizes = frames.starts[rows], frames.sizes[rows]
     first, stop = int(starts[0]), int(starts[-1] + sizes[-1])
     # What the walk looks at behind a record must be there; what it is means nothing.
-    block = frames.data[first : stop + int(sizes.max()) + _MARGIN]
-    missing = stop + int(sizes.max()) + _MARGIN - first - len(block)
-    if missing:
-        block = np.append(block, np.zeros(missing, dtype=np.uint8))
+    margin = sum((_MARGIN + len(t.name) + len(t.shape) for t in plan), start=_MARGIN)
+    wanted = stop - first + int(sizes.max()) + margin
+    block = frames.data[first : first + wanted]
+    if len(block) < wanted:
+        block = np.append(block, np.zeros(wanted - len(block), dtype=np.uint8))
     good = np.ones(len(rows), dtype=np.bool_)
     while True:
         # A position behind all records is none at which one ends.
@@ -79,18 +80,24 @@ class _Walk:
 
     def expect(self, text: bytes) -> None:
         """`text` comes next."""
+        self.good &= self.shows(text)
+        self.position = self.position + len(text)
+
+    def shows(self, text: bytes) -> Array:
+        """Where `text` comes next."""
+        found = np.ones(len(self.position), dtype=np.bool_)
         at = 0
         while at < len(text):
             width = next(width for width in (8, 4, 2, 1) if width <= len(text) - at)
             number = int.from_bytes(text[at : at + width], "little")
-            self.good &= self._words(self.position + at, width) == number
+            found &= self._words(self.position + at, width) == number
             at += width
-        self._move(self.position + len(text))
+        return found
 
     def given(self, tag: int) -> Array:
         """Where `tag` comes next; the position moves over it there."""
         found: Array = (self._block.take(self.position) == tag) & (self.position < self.end)
-        self._move(self.position + found)
+        self.position = self.position + found
         return found
 
     def length(self, where: Array | None = None) -> Array:
@@ -112,22 +119,19 @@ class _Walk:
             value = np.where(where, value, 0)
             moved = np.where(where, moved, position)
         self.good &= moved + value <= self.end
-        self._move(moved)
+        self.position = moved
         return value
 
-    def skip(self, length: Array) -> Array:
+    def skip(self, length: Array | int) -> Array:
         """Move over `length` bytes; returns where they begin."""
         before = self.position
-        self._move(before + length)
+        self.position = np.minimum(before + length, self._limit)
         return before
 
     def _words(self, position: Array, width: int) -> Array:
         """The little-endian numbers of `width` bytes at each position."""
         pieces = ragged.windows(self._block, width)[position]
         return pieces.view(f"<u{width}")
-
-    def _move(self, position: Array) -> None:
-        self.position = np.minimum(position, self._limit)
 
 
 @attrs.frozen(eq=False)
@@ -139,8 +143,21 @@ class _Spans:
     keys: Array
     key_sizes: Array
 
+    def of(self, chosen: Array) -> _Spans:
+        """Those of some records."""
+        return _Spans(*(part[chosen] for part in attrs.astuple(self)))
+
 
 def _follow(walk: _Walk, tensor: Tensor) -> _Spans:
+    if tensor.values is not None and not tensor.keys:
+        size = tensor.values.stop - tensor.values.start
+        head, tail = _around(tensor, size)
+        if (walk.shows(head) | ~walk.good).all():
+            walk.skip(len(head))
+            values = walk.skip(size)
+            walk.expect(tail)
+            none = np.zeros_like(values)
+            return _Spans(values, none + size, walk.position, none)
     tag = FEATURES if tensor.field == "features" else LABEL
     walk.expect(bytes([tag]))
     stop = walk.length()
@@ -161,13 +178,28 @@ def _follow(walk: _Walk, tensor: Tensor) -> _Spans:
     return _Spans(values, value_sizes, keys, key_sizes)
 
 
+def _around(tensor: Tensor, size: int) -> tuple[bytes, bytes]:
+    """What a writer puts before and behind `size` bytes of values without keys."""
+    tail = bytes([0x1A, len(tensor.shape)]) + tensor.shape if tensor.shape else b""
+    head = _before(0x0A, size) if size else b""
+    head = _before(TENSOR_TAGS[tensor.kind], len(head) + size + len(tail)) + head
+    head = _before(0x12, len(head) + size + len(tail)) + head
+    head = _before(0x0A, len(tensor.name)) + tensor.name + head
+    tag = FEATURES if tensor.field == "features" else LABEL
+    return _before(tag, len(head) + size + len(tail)) + head, tail
+
+
+def _before(tag: int, length: int) -> bytes:
+    return bytes([tag]) + varints.packed(length)
+
+
 def _columns(
     block: Array, plan: Sequence[Tensor], spans: Sequence[_Spans], chosen: Array
 ) -> tuple[dict[tuple[str, str], Column] | None, Array]:
     """The columns of the chosen records; or None, and those whose numbers are damaged."""
     columns: dict[tuple[str, str], Column] = {}
     for tensor, span in zip(plan, spans, strict=True):
-        lie = _Spans(*(part[chosen] for part in attrs.astuple(span)))
+        lie = span if len(chosen) == len(span.values) else span.of(chosen)
         column, broken = _tensor(block, lie, tensor)
         if column is None:
             return None, chosen[broken]

@@ -11,7 +11,7 @@ import numpy as np
 
 from sm_amazon_algos.matrices import Array
 
-__all__ = ["decode", "encode", "fill", "per_row", "size", "sizes"]
+__all__ = ["decode", "encode", "fill", "packed", "per_row", "size", "sizes"]
 
 
 def size(number: int) -> int:
@@ -57,6 +57,13 @@ def fill(table: Array, numbers: Array) -> None:
     for place in range(width):
         byte = numbers >> 7 * place if place else numbers
         table[:, place] = byte if place == width - 1 else byte & 0x7F | 0x80
+
+
+def packed(number: int) -> bytes:
+    """`number`, not negative, as a varint."""
+    table = np.empty((1, size(number)), dtype=np.uint8)
+    fill(table, np.array([number]))
+    return table.tobytes()
 
 
 def _spread(words: Array, longest: int) -> tuple[Array, Array]:
