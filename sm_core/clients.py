@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ _UNCONFIGURED = (
     aws.TokenRetrievalError,
     aws.UnknownCredentialError,
 )
+#: How an answer begins that no service of AWS gave: a page of HTML.
+_PAGE = re.compile(r"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 #: Codes of services that are asked too often.
 _THROTTLED = frozenset(
     {
@@ -194,7 +197,13 @@ def _refusal(error: aws.ClientError, subject: str) -> RequestError:
     code = str(details.get("Code", ""))
     if "OriginalMessage" in response:
         return _failed_prediction(response, subject)
-    text = f"{error.operation_name}: {details.get('Message') or 'no message'} ({code})"
+    message = str(details.get("Message") or "no message")
+    if _PAGE.match(message):
+        message = (
+            "the answer is a page of HTML, as a proxy or gateway on the way to AWS gives; see "
+            "HTTPS_PROXY, NO_PROXY and AWS_ENDPOINT_URL"
+        )
+    text = f"{error.operation_name}: {message} ({code})"
     return RequestError(
         f"{subject}: {text}" if subject else text, code=code, operation=error.operation_name
     )

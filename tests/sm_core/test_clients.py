@@ -81,6 +81,17 @@ def test_a_refusal_without_details_is_still_one() -> None:
     assert str(caught.value) == "e: HeadBucket: no message ()"
 
 
+@pytest.mark.parametrize("start", ["<!DOCTYPE HTML>\n<html lang='en'>", "\n<html>"])
+def test_a_proxy_s_page_is_not_quoted(start: str) -> None:
+    refusal = client_error({"Error": {"Code": "502", "Message": f"{start}<p>Bad Gateway</p>"}})
+    with (
+        pytest.raises(RequestError, match=r"a page of HTML.*\(502\)$") as caught,
+        translated_errors(),
+    ):
+        raise refusal
+    assert "<" not in str(caught.value)
+
+
 def test_a_container_s_own_words_are_what_is_said() -> None:
     response = {
         "Error": {"Code": "ModelError", "Message": "Received server error (500) from model …"},
