@@ -22,6 +22,38 @@ _HEADER_TOO_LARGE = (
 )
 
 
+class _Joined(asyncio.Transport):
+    """Writes the head of a response together with its body: one packet, and one waking, not two."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if data[-4:] == b"\r\n\r\n" and data[:13] != b"HTTP/1.1 100 ":
+            self.flush()
+            self._head = bytes(data)
+        elif self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, data))
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Write a head that no body has followed."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+
 class BoundedConnection(HttpToolsProtocol):
     """Closes a connection whose client takes too long, and refuses endless headers."""
 
@@ -32,10 +64,12 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_size = 0
         self._receiving: float | None = None
         self._sending: float | None = None
+        self._joined: _Joined
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A new client has to send its request in time too."""
         super().connection_made(transport)
+        self._joined = _Joined(transport)
         self._receiving = self.loop.time()
 
     def on_message_begin(self) -> None:
@@ -50,6 +84,13 @@ class BoundedConnection(HttpToolsProtocol):
         """The end of a request's headers."""
         self._in_head = False
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.transport = self._joined
+
+    def on_response_complete(self) -> None:
+        """All of a response has been handed over; some have no body."""
+        self._joined.flush()
+        super().on_response_complete()
 
     def on_message_complete(self) -> None:
         """The last byte of a request."""

@@ -19,11 +19,9 @@ class Context:
     Attributes:
         model_name: always ``model``.
         manifest: always empty; there is no model archive.
-        system_properties: ``model_dir``, ``gpu_id`` (None: a worker sees every device),
-            ``batch_size``, ``server_name``.
     """
 
-    __slots__ = ("_headers", "_request", "_status", "manifest", "model_name", "system_properties")
+    __slots__ = ("_environment", "_headers", "_request", "_status", "manifest", "model_name")
 
     def __init__(self, environment: ServingEnvironment, request: Request | None = None) -> None:
         """
@@ -33,15 +31,21 @@ class Context:
         """
         self.model_name = "model"
         self.manifest: dict[str, Any] = {}
-        self.system_properties: dict[str, Any] = {
-            "model_dir": str(environment.model_dir),
+        self._environment = environment
+        self._request = Request(b"") if request is None else request
+        self._headers: dict[str, str] = {}
+        self._status: tuple[int, str] | None = None
+
+    @property
+    def system_properties(self) -> dict[str, Any]:
+        """``model_dir``, ``gpu_id`` (None: a worker sees every device), ``batch_size``,
+        ``server_name``."""
+        return {
+            "model_dir": str(self._environment.model_dir),
             "gpu_id": None,
             "batch_size": 1,
             "server_name": "sm-core",
         }
-        self._request = Request(b"") if request is None else request
-        self._headers: dict[str, str] = {}
-        self._status: tuple[int, str] | None = None
 
     def get_request_header(self, idx: int, key: str) -> str | None:
         """The request's header `key`, whatever its case; None if there is none."""

@@ -31,6 +31,8 @@ __all__ = [
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 
 _PREFIX = struct.Struct("!HIQ")
+#: Bytes of most requests and more.
+_PIECE = 64 * 1024
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -113,31 +115,36 @@ def _checked_line(name: str, value: str) -> str:
 
 def wait_for_request(connection: socket.socket) -> Request | None:
     """The next request, in a worker; None when the server is done with it."""
-    prefix = _receive(connection, _PREFIX.size)
-    if prefix is None:
+    # The server asks again only after the answer: nothing but this request can come.
+    data = connection.recv(_PIECE)
+    if 0 < len(data) < _PREFIX.size:
+        data += _receive(connection, _PREFIX.size - len(data))
+    if len(data) < _PREFIX.size:
         return None
-    _, head_size, body_size = _PREFIX.unpack(prefix)
-    head = _receive(connection, head_size)
-    body = _receive(connection, body_size)
-    if head is None or body is None:
+    _, head_size, body_size = _PREFIX.unpack_from(data)
+    start = _PREFIX.size + head_size
+    if len(data) < start:
+        data += _receive(connection, start - len(data))
+    body = data[start:]
+    if len(body) < body_size:
+        body += _receive(connection, body_size - len(body))
+    if len(body) < body_size:
         return None
     headers: dict[str, str] = {}
-    for line in head.decode("latin-1").split("\n"):
+    for line in data[_PREFIX.size : start].decode("latin-1").split("\n"):
         name, _, value = line.partition(":")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return Request(body, headers.get("content-type", ""), headers.get("accept", ""), headers)
 
 
-def _receive(connection: socket.socket, size: int) -> bytes | None:
-    """Exactly `size` bytes; None at the end of the stream."""
-    if size == 0:
-        return b""
+def _receive(connection: socket.socket, size: int) -> bytes:
+    """`size` bytes; fewer at the end of the stream."""
     data = connection.recv(size, socket.MSG_WAITALL)
     while len(data) < size:
         # A signal has interrupted the wait.
         more = connection.recv(size - len(data), socket.MSG_WAITALL)
         if not more:
-            return None
+            break
         data += more
     return data
 
