@@ -108,12 +108,15 @@ class Codec:
         serializer: makes request bodies.
         deserializer: makes values of responses.
         aliases: other content types of the same format.
+        array_deserializer: makes what a model takes, arrays say, of a container's requests; None
+            where `deserializer` does.
     """
 
     content_type: str
     serializer: Serializer
     deserializer: Deserializer
     aliases: tuple[str, ...] = ()
+    array_deserializer: Deserializer | None = None
 
 
 def media_type(content_type: str) -> str:

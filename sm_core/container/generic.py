@@ -21,7 +21,8 @@ _JSON, _CSV, _NPY = "application/json", "text/csv", "application/x-npy"
 class GenericHandler(FunctionHandler):
     """Needs ``model_fn``. Arrays are numpy's where numpy is installed, and lists where not.
 
-    Content types of plugins' codecs are read and written too, in the values that those have.
+    Content types of plugins' codecs are read and written too: as arrays, or in the values that
+    those have.
     """
 
     def __init__(self, environment: ServingEnvironment) -> None:
@@ -90,7 +91,8 @@ class GenericHandler(FunctionHandler):
 def _decoded(codec: Codec, body: str | bytes) -> Any:
     data = body.encode() if isinstance(body, str) else body
     try:
-        return codec.deserializer(io.BytesIO(data), codec.content_type)
+        decode = codec.array_deserializer or codec.deserializer
+        return decode(io.BytesIO(data), codec.content_type)
     except CodecError as error:
         raise BadPayload(str(error)) from None
 

@@ -42,6 +42,10 @@ class Codec(Protocol):
     def deserializer(self) -> Callable[[IO[bytes], str], Any]:
         """Makes a value of a body and its content type."""
 
+    @property
+    def array_deserializer(self) -> Callable[[IO[bytes], str], Any] | None:
+        """Makes what a model takes of them; None where `deserializer` does."""
+
 
 class InferenceHandler:
     """Answers requests; one per worker process, all calls from its main thread.

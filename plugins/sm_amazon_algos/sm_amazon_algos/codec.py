@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any
 
 from sm_core.codecs import Body, Codec, Deserializer, Serializer
+from sm_core.errors import CodecError
 
 if TYPE_CHECKING:
     from sm_amazon_algos.matrices import Kind
@@ -35,6 +36,17 @@ def _decode(body: IO[bytes], content_type: str) -> list[Record]:
     from sm_amazon_algos.recordio import read_records
 
     return read_records(body)
+
+
+def _decode_arrays(body: IO[bytes], content_type: str) -> Any:
+    from sm_amazon_algos.recordio import records_to_numpy
+
+    found = records_to_numpy(body).features
+    if not found:
+        raise CodecError("there are no features")
+    # The arrays are views of the body; a model may write to what it is given.
+    arrays = {name: values.copy() for name, values in found.items()}
+    return arrays["values"] if arrays.keys() == {"values"} else arrays
 
 
 class RecordSerializer(Serializer):
@@ -96,4 +108,5 @@ CODEC = Codec(
     content_type=CONTENT_TYPE,
     serializer=numpy_to_record_serializer,
     deserializer=record_deserializer,
+    array_deserializer=Deserializer(CONTENT_TYPE, _decode_arrays),
 )
