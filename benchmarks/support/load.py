@@ -77,8 +77,10 @@ async def _request(message: bytes, port: int, *, connections: int, count: int) -
         await asyncio.sleep(0.05)
         answered += len(latencies)
         latencies.clear()
-        if any(client.lost.done() for client in clients):
-            raise RuntimeError("a request was not answered")
+        for client in clients:
+            if client.lost.done():
+                client.lost.result()
+                raise RuntimeError(f"the server closed a connection; {answered} were answered")
     for client in clients:
         client.transport.abort()
 
