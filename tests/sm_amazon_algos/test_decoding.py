@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from google.protobuf.message import DecodeError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sm_amazon_algos import (
@@ -397,6 +397,7 @@ def payloads(draw: st.DrawFn) -> bytes:
 
 
 @given(payloads())
+@example(b"\n\x06\x08\x00\x12\x02\x12\x00")
 def test_any_record_is_read_as_protobuf_reads_it_or_refused(payload: bytes) -> None:
     assert_same_as_protobuf(payload)
 

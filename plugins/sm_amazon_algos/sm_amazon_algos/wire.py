@@ -103,6 +103,9 @@ def _entry(data: bytes, entry: _Field, kind: str) -> Tensor | None:
             name = data[field.start : field.stop]
         elif field.number == 2 and field.wire == _BYTES:
             values.append(field)
+        else:
+            # What protobuf makes of an entry with more in it depends on its implementation.
+            return None
     found = [tensor for value in values for tensor in _value(data, value, kind, name)]
     return found[0] if len(values) == len(found) == 1 else None
 
