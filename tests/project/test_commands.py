@@ -203,6 +203,8 @@ def test_ctrl_c_leaves_the_job_running(place: Place) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # What the tests' parent ignores, as in the background of a script, would be ignored here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
     assert process.stderr is not None
     for line in process.stderr:
@@ -264,7 +266,9 @@ def test_deployed_and_deleted_at_a_terminal(place: Place) -> None:
     assert status == 0
     gone = place.sm("endpoints", "describe", "line")
     assert gone.returncode == 1
-    assert gone.stderr.startswith("Error: DescribeEndpoint: Could not find endpoint")
+    assert gone.stderr.startswith(
+        "Error: endpoint 'line' in us-east-1: DescribeEndpoint: Could not"
+    )
     assert len(gone.stderr.splitlines()) == 1
 
 

@@ -30,6 +30,8 @@ NETWORKS = st.builds(
     isolation=st.booleans(),
     encrypt_traffic=st.booleans(),
 )
+#: Hyperparameters of several lines are refused.
+LINES = st.text(max_size=300).filter(lambda text: len(text.splitlines()) < 2 and text.isprintable())
 TAGS = st.dictionaries(
     st.text("aé_.:/=+-@ ", min_size=1, max_size=128), st.text("aé_.:/=+-@ ", max_size=256)
 ).filter(lambda tags: not any(key.lower().startswith("aws:") for key in tags))
@@ -68,7 +70,7 @@ TRAINING = {
     "train_volume_kms_key": KEYS,
     "base_job_name": NAMES,
     "hyperparameters": st.dictionaries(
-        st.text("abc_-", min_size=1, max_size=256), st.text(max_size=300), max_size=5
+        st.text("abc_-", min_size=1, max_size=256), LINES, max_size=5
     ),
     "network": NETWORKS,
     "spot": st.builds(Spot, max_wait=st.integers(28 * 86400, 28 * 86400 * 2)),

@@ -95,6 +95,8 @@ def test_an_array_that_cannot_be_is_refused() -> None:
             array_of_npy(body)
 
 
+# A damaged header may name a type that numpy is about to forget.
+@pytest.mark.filterwarnings("ignore:Data type alias:DeprecationWarning")
 @hypothesis.given(st.binary(), st.integers(0, 200))
 def test_damage_is_read_or_refused(noise: bytes, place: int) -> None:
     whole = npy_of(np.ones((2, 3)))

@@ -137,7 +137,7 @@ def test_whatever_the_headers_say(
     assert found.status in (200, 400)
     name = "X-Amzn-SageMaker-Custom-Attributes"
     if name in headers:
-        assert found.headers[name.lower()] == headers[name].strip()
+        assert found.headers[name.lower()].strip() == headers[name].strip()
 
 
 def test_an_answer_is_seen(server: ModelServer, container: Container) -> None:
