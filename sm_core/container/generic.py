@@ -59,15 +59,17 @@ class GenericHandler(FunctionHandler):
 
             return array_of_npy(body)
         if content_type == _CSV:
-            value: Any = payloads.rows_of_csv(str(body))
-        else:
-            value = payloads.value_of_json(body)
-        if not self._has_numpy:
-            return value
-        from sm_core.container.arrays import array_of
+            rows = payloads.rows_of_csv(str(body))
+            if not self._has_numpy:
+                return rows
+            from sm_core.container.arrays import array_of
 
-        array = array_of(value)
-        return value if array is None else array
+            return array_of(rows)
+        if not self._has_numpy:
+            return payloads.value_of_json(body)
+        from sm_core.container.arrays import array_of_json
+
+        return array_of_json(body)
 
     def default_predict_fn(self, data: Any, model: Any) -> Any:
         """What the model's ``predict`` returns, or the model itself when it is called."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from typing import Any
 
 import hypothesis
@@ -11,8 +12,9 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from sm_core.container.arrays import array_of, array_of_npy, npy_of
+from sm_core.container.arrays import array_of, array_of_json, array_of_npy, npy_of
 from sm_core.container.errors import BadPayload
+from sm_core.container.payloads import value_of_json
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,9 @@ def test_arrays_are_those_that_numpy_makes(value: Any) -> None:
     except ValueError:
         expected = np.asarray(None)
     array = array_of(value)
+    if array is not None and expected.dtype.kind == "O":
+        # numpy keeps whole numbers beyond 64 bits as objects, even beside others.
+        expected = np.asarray(value, np.float64)
     if expected.dtype.kind == "O":
         assert array is None
     else:
@@ -54,6 +59,63 @@ def test_arrays_are_those_that_numpy_makes(value: Any) -> None:
 )
 def test_anything_else_is_not(value: Any) -> None:
     assert array_of(value) is None
+
+
+def _same(found: Any, expected: Any) -> bool:
+    """Equal values of one type; of arrays, also their type, shape and every bit."""
+    if not isinstance(expected, np.ndarray):
+        return type(found) is type(expected) and bool(found == expected)
+    same_kind = (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    return same_kind and found.tobytes() == expected.tobytes()
+
+
+_JSON = st.recursive(
+    st.none() | st.text(max_size=3) | _NUMBERS.filter(lambda number: abs(number) < 1e300),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=2), values),
+    max_leaves=8,
+)
+
+
+@hypothesis.given(
+    _JSON
+    | st.lists(_NUMBERS)
+    | st.integers(0, 4).flatmap(lambda n: st.lists(st.lists(_NUMBERS, min_size=n, max_size=n)))
+)
+@hypothesis.example([[1.5, [2.0]], [3.5, [4.0]]])
+@hypothesis.example([1.5, [2.0]])
+@hypothesis.example([[1.5], 2.0])
+@hypothesis.example([[1, 2.5]])
+@hypothesis.example([-0.0, 2**63, 2**53 + 1, 5e-324])
+@hypothesis.example([2**64 - 1, 1.5])
+@hypothesis.example([])
+@hypothesis.example([[], []])
+def test_json_is_read_as_numbers_in_lists_are(value: Any) -> None:
+    text = json.dumps(value)
+    try:
+        plain = value_of_json(text)
+    except BadPayload:  # a number that has no place in 64 bits
+        with pytest.raises(BadPayload):
+            array_of_json(text)
+        return
+    array = array_of(plain)
+    expected = plain if array is None else array
+    for body in (text, text.encode(), f" \n{text}\t"):
+        assert _same(array_of_json(body), expected)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[1.5", b"[1.5,]", b"[1.5] 2", b"[NaN]", b"[01.5]", b"\xef\xbb\xbf[1.5]", b"[1.5\xff]"],
+)
+def test_what_is_no_json_is_refused(body: bytes) -> None:
+    with pytest.raises(BadPayload, match="the body is not JSON"):
+        array_of_json(body)
+
+
+def test_arrays_of_json_can_be_written_to_and_stay() -> None:
+    first, second = array_of_json("[[1.5, 2]]"), array_of_json("[[3, 4]]")
+    first += 1
+    assert (first.tolist(), second.tolist()) == ([[2.5, 3.0]], [[3, 4]])
 
 
 def test_text_takes_no_more_memory_than_it_has() -> None:
