@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 VERSIONS := 3.10 3.11 3.12 3.13
-DISTRIBUTIONS := . plugins/sm_local plugins/sm_mxnet plugins/sm_amazon_algos
+DISTRIBUTIONS := . plugins/sm_local plugins/sm_mxnet plugins/sm_tensorflow \
+	plugins/sm_amazon_algos
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
+import shutil
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from sm_core.containerspec import ContainerSpec
 
 #: Seconds that a test of each kind may take; without a marker, `timeout` of pyproject.toml holds.
 TIMEOUTS = {"integ": 300, "long": 1800, "aws": 3600}
@@ -110,3 +116,68 @@ def _ancestors() -> set[int]:
             break
         pid = int(status.rpartition(")")[2].split()[1])
     return found
+
+
+ROOT = Path(__file__).parents[1]
+#: What sm_core.container needs, beside what a framework's plugin says.
+CONTAINER_REQUIREMENTS = (
+    "attrs",
+    "boto3",
+    "httptools",
+    "orjson",
+    "pluggy",
+    "typing_extensions",
+    "uvicorn",
+    "uvloop",
+)
+
+
+@pytest.fixture(scope="session")
+def container_python() -> Callable[[ContainerSpec], str]:
+    """Makes environments with a real framework: of a description, the interpreter.
+
+    They lie in the user's cache, keyed by what they are made of, and hold the code under test as
+    editable; a first run takes a minute or two.
+    """
+    return _container_python
+
+
+def _container_python(spec: ContainerSpec) -> str:
+    from sm_local.environments import EnvironmentFailed, find_python
+
+    try:
+        python = str(find_python(spec.python))
+    except EnvironmentFailed as error:
+        pytest.skip(str(error))
+    own = (ROOT, *(ROOT / "plugins" / name.replace("-", "_") for name in spec.distributions))
+    parts = [python, *spec.requirements, *CONTAINER_REQUIREMENTS]
+    parts += [f"{folder}\n{(folder / 'pyproject.toml').read_text('utf-8')}" for folder in own]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sm-core-tests"
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = cache / f"{spec.framework}-{spec.version}-{key}"
+    with (cache / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / ".complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _uv("venv", "--quiet", "--python", python, str(folder))
+            install = ("pip", "install", "--quiet", "--python", str(folder / "bin" / "python"))
+            _uv(*install, *spec.requirements, *CONTAINER_REQUIREMENTS)
+            _uv(*install, "--no-deps", *(f"--editable={entry}" for entry in own))
+            (folder / ".complete").touch()
+    return str(folder / "bin" / "python")
+
+
+def _uv(*arguments: str) -> None:
+    import uv
+
+    from sm_local.environments import index_settings
+
+    done = subprocess.run(
+        [uv.find_uv_bin(), *arguments],
+        env={**os.environ, **index_settings(os.environ)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"uv {' '.join(arguments)}:\n{done.stderr}"

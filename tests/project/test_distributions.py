@@ -22,6 +22,7 @@ PACKAGES = {
     "sm-amazon-algos": "sm_amazon_algos",
     "sm-local": "sm_local",
     "sm-mxnet": "sm_mxnet",
+    "sm-tensorflow": "sm_tensorflow",
 }
 
 NO_FRAMEWORK = """
@@ -150,7 +151,7 @@ def test_the_wheels_work_together(installed: Installed) -> None:
     assert set(PACKAGES) <= set(listing.split())
     complete.run("python", "-m", "pip", "check")
     frameworks = complete.run("python", "-c", "import sm_core; print(sm_core.list_frameworks())")
-    assert frameworks.strip() == "['kmeans', 'linear-learner', 'mxnet', 'pca']"
+    assert frameworks.strip() == "['kmeans', 'linear-learner', 'mxnet', 'pca', 'tensorflow']"
 
 
 @pytest.mark.long

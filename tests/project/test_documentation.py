@@ -34,7 +34,14 @@ PAGES = sorted(
 )
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 #: What a shell block may install: this project's own, and what a Python block imports besides.
-INSTALLABLE = {"sm-core", "sm-amazon-algos", "sm-local", "sm-mxnet", "scikit-learn"}
+INSTALLABLE = {
+    "sm-core",
+    "sm-amazon-algos",
+    "sm-local",
+    "sm-mxnet",
+    "sm-tensorflow",
+    "scikit-learn",
+}
 
 
 @attrs.frozen
@@ -253,6 +260,7 @@ def test_the_documentation_builds(tmp_path: Path) -> None:
         "plugins/sm_amazon_algos/sm_amazon_algos",
         "plugins/sm_local/sm_local",
         "plugins/sm_mxnet/sm_mxnet",
+        "plugins/sm_tensorflow/sm_tensorflow",
     ],
 )
 def test_the_map_names_every_file(package: str) -> None:

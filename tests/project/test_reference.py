@@ -39,7 +39,7 @@ def test_every_distribution_has_its_page() -> None:
     plugins = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()}
     assert set(reference.packages()) == {"sm_core", *plugins}
     titles = {title for title, _, _ in reference.pages()}
-    assert {"sm_core", "sm_mxnet", "sm_amazon_algos"} <= titles
+    assert {"sm_core", "sm_mxnet", "sm_tensorflow", "sm_amazon_algos"} <= titles
 
 
 @pytest.mark.parametrize("page", list(reference.pages()), ids=lambda page: str(page[0]))

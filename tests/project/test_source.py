@@ -16,6 +16,7 @@ PACKAGES = (
     "plugins/sm_amazon_algos/sm_amazon_algos",
     "plugins/sm_local/sm_local",
     "plugins/sm_mxnet/sm_mxnet",
+    "plugins/sm_tensorflow/sm_tensorflow",
 )
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50

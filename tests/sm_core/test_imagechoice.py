@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -173,7 +172,7 @@ def test_what_is_not_in_the_table_is_named_with_what_is(
 
 
 def tensorflow() -> ImageTable:
-    return ImageTable.from_json(Path(__file__).with_name("tensorflow_images.json").read_bytes())
+    return table_of("tensorflow")
 
 
 def tensorflow_tag(**changes: Any) -> str:
@@ -259,9 +258,8 @@ FACTS = [
 
 
 def table_of(framework: str) -> ImageTable:
-    if framework == "tensorflow":
-        return tensorflow()
-    package = {"mxnet": "sm_mxnet"}.get(framework, "sm_amazon_algos")
+    packages = {"mxnet": "sm_mxnet", "tensorflow": "sm_tensorflow"}
+    package = packages.get(framework, "sm_amazon_algos")
     return ImageTable.from_json(files(package).joinpath("images.json").read_bytes())
 
 

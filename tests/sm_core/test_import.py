@@ -47,7 +47,17 @@ def test_importing_does_nothing_else() -> None:
         [sys.executable, "-W", "error", "-c", REPORT], capture_output=True, text=True, check=True
     )
     report = json.loads(answer.stdout)
-    heavy = {"boto3", "botocore", "numpy", "mxnet", "tensorflow", "sm_local", "sm_mxnet", "pluggy"}
+    heavy = {
+        "boto3",
+        "botocore",
+        "numpy",
+        "mxnet",
+        "tensorflow",
+        "sm_local",
+        "sm_mxnet",
+        "sm_tensorflow",
+        "pluggy",
+    }
     assert not heavy & set(report["modules"])
     assert [name for name in report["modules"] if name.startswith("sm_")] == ["sm_core"]
     assert report["sockets"] == []

@@ -1,0 +1,1 @@
+"""What runs inside a TensorFlow container; TensorFlow is imported here and nowhere else."""

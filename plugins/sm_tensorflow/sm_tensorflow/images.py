@@ -1,0 +1,132 @@
+"""AWS's TensorFlow images: their URIs, and what is to run where one of them is named."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from sm_core import imagechoice
+from sm_core.containerspec import ContainerSpec, Device
+from sm_core.errors import ImageError
+from sm_core.images import ImageOrigin
+from sm_core.imagetables import ImageTable, in_order
+
+__all__ = ["container_spec", "image_table", "origin_of_image", "version_of_image"]
+
+#: The last version with ``tf.estimator``, and the last one of AWS's images that has it: what runs
+#: wherever the functions of a script are called.
+FUNCTION_MODE = ("2.14.1", "2.15.1")
+#: The last version whose images call functions only.
+_LEGACY = "1.10.0"
+#: Releases with builds for Python 3.10 or later: minor version → patches, and the Python before
+#: which there are builds.
+_RELEASES: dict[str, tuple[tuple[int, ...], str]] = {
+    "2.8": ((0, 1, 2, 3, 4), "3.11"),
+    "2.9": ((0, 1, 2, 3), "3.11"),
+    "2.10": ((0, 1), "3.11"),
+    "2.11": ((0, 1), "3.11"),
+    "2.12": ((0, 1), "3.12"),
+    "2.13": ((0, 1), "3.12"),
+    "2.14": ((0, 1), "3.12"),
+    "2.15": ((0, 1), "3.12"),
+    "2.16": ((1, 2), "3.13"),
+    "2.17": ((0, 1), "3.13"),
+    "2.18": ((0, 1), "3.13"),
+    "2.19": ((0, 1), "3.13"),
+    "2.20": ((0,), "3.14"),
+    "2.21": ((0,), "3.14"),
+}
+RELEASES = tuple(
+    f"{minor}.{patch}" for minor, (patches, _) in _RELEASES.items() for patch in patches
+)
+#: What scripts find beside TensorFlow, in versions that fit it.
+LIBRARIES = (
+    "boto3",
+    "grpcio",
+    "numpy",
+    "pandas",
+    "protobuf",
+    "requests",
+    "scikit-learn",
+    "scipy",
+    "six",
+    "tensorboard",
+)
+_PLATFORMS: dict[Device, tuple[str, ...]] = {
+    "cpu": ("linux-x86_64", "linux-aarch64", "macosx-"),
+    "gpu": ("linux-x86_64",),
+}
+#: Images of 2017 had Python and processor in the repository's name, and a container version as tag.
+_FIRST_GENERATION = re.compile(
+    r"520713654638\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com"
+    r"/sagemaker-tensorflow-(?P<python>py[23])-(?:cpu|gpu):[\w.]+"
+)
+
+
+@cache
+def image_table() -> ImageTable:
+    """The table of AWS's TensorFlow images."""
+    return ImageTable.from_json(files("sm_tensorflow").joinpath("images.json").read_bytes())
+
+
+def container_spec(version: str | None, device: Device) -> ContainerSpec:
+    """How to build and start a container for scripts of a TensorFlow version.
+
+    Raises:
+        ImageError: there never was such a version.
+    """
+    runs = FUNCTION_MODE[0] if version is None else _runtime(version)
+    # A container for CPUs has no GPU, whatever the machine has.
+    environment = {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
+    package = "tensorflow-cpu" if device == "cpu" else "tensorflow[and-cuda]"
+    return ContainerSpec(
+        framework="tensorflow",
+        version=runs,
+        device=device,
+        distributions=("sm-tensorflow",),
+        python=f">=3.10,<{_RELEASES[runs.rpartition('.')[0]][1]}",
+        requirements=(f"{package}=={runs}", *LIBRARIES),
+        platforms=_PLATFORMS[device],
+        environment=environment,
+    )
+
+
+def origin_of_image(image: str) -> ImageOrigin | None:
+    """What an image of AWS's is, of any generation; None if it is no TensorFlow image."""
+    first = _FIRST_GENERATION.fullmatch(image)
+    if first is not None:
+        return ImageOrigin(framework="tensorflow", version="1.4.1", py_version=first["python"])
+    return imagechoice.origin_of_image(image_table(), image)
+
+
+def version_of_image(image: str) -> str | None:
+    """The TensorFlow version of an image of AWS's; None if it is no TensorFlow image."""
+    origin = origin_of_image(image)
+    return origin.version if origin is not None and origin.framework == "tensorflow" else None
+
+
+def _runtime(version: str) -> str:
+    """The release that runs what was written for `version`."""
+    full = _full(version)
+    if in_order(full) <= in_order(_LEGACY):
+        return FUNCTION_MODE[0]
+    newer = [release for release in RELEASES if in_order(release) >= in_order(full)]
+    return newer[0]
+
+
+def _full(version: str) -> str:
+    """The full version that `version` stands for.
+
+    Raises:
+        ImageError: there never was such a version.
+    """
+    scopes = image_table().with_users().frameworks["tensorflow"].values()
+    short = {name: full for scope in scopes for name, full in scope.short_to_full.items()}
+    short |= {release.rpartition(".")[0]: release for release in RELEASES} | short
+    known = {*short.values(), *RELEASES, *(i.version for scope in scopes for i in scope.images)}
+    full = short.get(version, version)
+    if full not in known:
+        names = ", ".join(sorted(known, key=in_order))
+        raise ImageError(f"there is no TensorFlow {version}; known versions: {names}")
+    return full

@@ -1,0 +1,97 @@
+"""Every hook that sm-tensorflow implements; what they need is imported when they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from sm_core.frameworks import Framework
+from sm_core.plugins import hookimpl
+from sm_tensorflow.functions import FUNCTIONS, UNSERVED
+from sm_tensorflow.options import OPTIONS
+
+if TYPE_CHECKING:
+    from sm_core.container.environment import ServingEnvironment, TrainingEnvironment
+    from sm_core.container.inference import InferenceHandler
+    from sm_core.containerspec import ContainerSpec, Device
+    from sm_core.images import ImageOrigin, ImageRequest
+
+NAME = "tensorflow"
+
+
+@hookimpl
+def sm_frameworks() -> Iterable[Framework]:
+    """TensorFlow."""
+    return [
+        Framework(
+            name=NAME,
+            estimator="sm_tensorflow.estimator:TensorFlow",
+            model="sm_tensorflow.model:TensorFlowModel",
+            predictor="sm_tensorflow.predictor:TensorFlowPredictor",
+            options=OPTIONS,
+            functions=FUNCTIONS,
+            function_mode_until="1.10.0",
+            unserved_functions=UNSERVED,
+            default_version="2.14.1",
+            default_channel="training",
+        )
+    ]
+
+
+@hookimpl
+def sm_image(request: ImageRequest) -> str | None:
+    """The URI of one of AWS's images."""
+    if request.framework != NAME:
+        return None
+    from sm_core.imagechoice import image_uri
+    from sm_tensorflow.images import image_table
+
+    return image_uri(image_table(), request)
+
+
+@hookimpl
+def sm_image_origin(image: str) -> ImageOrigin | None:
+    """Which TensorFlow version one of AWS's images has."""
+    from sm_tensorflow.images import origin_of_image
+
+    return origin_of_image(image)
+
+
+@hookimpl
+def sm_container(
+    framework: str | None, version: str | None, device: Device, image: str | None
+) -> ContainerSpec | None:
+    """TensorFlow 2.14.1 for scripts of old versions, else the version itself or the next newer."""
+    from sm_tensorflow.images import container_spec, version_of_image
+
+    if framework not in (None, NAME):
+        return None
+    of_image = None if image is None else version_of_image(image)
+    if framework is None and of_image is None:
+        return None
+    return container_spec(version or of_image, device)
+
+
+@hookimpl
+def sm_cluster(environment: TrainingEnvironment) -> AbstractContextManager[object] | None:
+    """Run TensorFlow's cluster beside the training."""
+    from sm_tensorflow.container.cluster import cluster
+
+    return cluster(environment)
+
+
+@hookimpl
+def sm_train(environment: TrainingEnvironment) -> bool | None:
+    """Call the script's functions and export what they train; others are left alone."""
+    from sm_tensorflow.container.training import train
+
+    return train(environment)
+
+
+@hookimpl
+def sm_inference(environment: ServingEnvironment) -> InferenceHandler | None:
+    """Answer as TensorFlow Serving would, with the script's functions around it."""
+    from sm_tensorflow.container.serving import handler
+
+    return handler(environment)

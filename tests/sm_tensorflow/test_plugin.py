@@ -1,0 +1,72 @@
+"""What the plugin promises to the core."""
+
+from __future__ import annotations
+
+import pytest
+
+from sm_core.containerspec import ContainerSpec, Device
+from sm_core.errors import ImageError
+from sm_core.frameworks import get_framework
+from sm_core.plugins import client_plugins
+from sm_core.testing import FrameworkConformance
+
+
+@pytest.mark.integ
+class TestConformance(FrameworkConformance):
+    """The suite for every framework plugin."""
+
+    plugin = "sm_tensorflow.plugin"
+    framework = "tensorflow"
+    instance_types = ("ml.c5.xlarge", "ml.p3.2xlarge")
+
+
+def test_the_framework() -> None:
+    framework = get_framework("TensorFlow")
+    assert framework.default_version == "2.14.1"
+    assert framework.default_channel == "training"
+    assert framework.hyperparameter_encoding == "json"
+
+
+def container(
+    *,
+    framework: str | None = None,
+    version: str | None = None,
+    device: Device = "cpu",
+    image: str | None = None,
+) -> ContainerSpec | None:
+    spec: ContainerSpec | None = client_plugins().hook.sm_container(
+        framework=framework, version=version, device=device, image=image
+    )
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("version", "runs"),
+    [
+        (None, "2.14.1"),
+        ("1.4.1", "2.14.1"),
+        ("1.10", "2.14.1"),
+        ("1.11", "2.8.0"),
+        ("2.3", "2.8.0"),
+        ("2.8", "2.8.0"),
+        ("2.9", "2.9.2"),
+        ("2.12.1", "2.12.1"),
+        ("2.14", "2.14.1"),
+        ("2.15", "2.15.1"),
+        ("2.16.1", "2.16.1"),
+        ("2.19.0", "2.19.0"),
+        ("2.21.0", "2.21.0"),
+    ],
+)
+def test_hook_sm_container(version: str | None, runs: str) -> None:
+    spec = container(framework="tensorflow", version=version)
+    assert spec is not None
+    assert spec.version == runs
+    assert f"tensorflow-cpu=={runs}" in spec.requirements
+
+
+def test_an_unknown_version_is_named_with_the_known_ones() -> None:
+    with pytest.raises(
+        ImageError, match=r"no TensorFlow 3\.0; known versions: 1\.4\.1, .*2\.21\.0"
+    ):
+        container(framework="tensorflow", version="3.0")
