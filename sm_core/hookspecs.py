@@ -106,13 +106,14 @@ def sm_backends() -> Iterable[Backend]:  # type: ignore[empty-body]  # a specifi
 
 @hookspec(firstresult=True)
 def sm_container(
-    framework: str | None, version: str | None, device: Device, image: str | None
+    framework: str | None, version: str | None, device: Device, image: str | None, hosts: int
 ) -> ContainerSpec | None:
     """Return how to build and start the container for a framework or an image, or None.
 
     Called by whatever must build or start one. Either `framework` (and perhaps `version`) is
     given, or `image`, a URI of any generation that the plugin's own ``sm_image`` has ever
-    returned; `device` says whether it has a GPU. The first result that is not None is used.
+    returned; `device` says whether it has a GPU, `hosts` how many of them train together, which
+    is 1 where none trains. The first result that is not None is used.
     """
 
 

@@ -153,7 +153,11 @@ class FrameworkConformance:
         """An image that is not the plugin's is not claimed."""
         assert (
             client_plugins().hook.sm_container(
-                framework=None, version=None, device="cpu", image="registry.example/other:1"
+                framework=None,
+                version=None,
+                device="cpu",
+                image="registry.example/other:1",
+                hosts=1,
             )
             is None
         )
@@ -161,7 +165,7 @@ class FrameworkConformance:
     @staticmethod
     def _container(framework: str | None, image: str | None) -> ContainerSpec:
         found = client_plugins().hook.sm_container(
-            framework=framework, version=None, device="cpu", image=image
+            framework=framework, version=None, device="cpu", image=image, hosts=1
         )
         assert isinstance(found, ContainerSpec)
         return found

@@ -29,5 +29,5 @@ def test_hook_sm_container_the_first_answer_counts(add_plugin: AddPlugin) -> Non
     add_plugin(sm_container=lambda framework: first)
     add_plugin(sm_container=lambda framework, image: mine if framework == "paper" else None)
     ask = client_plugins().hook.sm_container
-    assert ask(framework="paper", version=None, device="cpu", image=None) is mine
-    assert ask(framework=None, version=None, device="cpu", image="x:1") is first
+    assert ask(framework="paper", version=None, device="cpu", image=None, hosts=1) is mine
+    assert ask(framework=None, version=None, device="cpu", image="x:1", hosts=1) is first

@@ -112,7 +112,7 @@ def container(
     image: str | None = None,
 ) -> ContainerSpec | None:
     spec: ContainerSpec | None = client_plugins().hook.sm_container(
-        framework=framework, version=version, device=device, image=image
+        framework=framework, version=version, device=device, image=image, hosts=1
     )
     return spec
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import numpy as np
 
 from sm_amazon_algos.framing import Frames
-from sm_amazon_algos.matrices import Array
+from sm_amazon_algos.matrices import Array, Kind, SparseRows
 from sm_core.errors import CodecError
 
-__all__ = ["Column", "RecordArrays", "assemble"]
+__all__ = ["Column", "RecordArrays", "as_csr", "assemble"]
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -52,13 +52,17 @@ class Column:
 
 
 def assemble(
-    frames: Frames, runs: Sequence[tuple[Array, Mapping[tuple[str, str], Column]]]
+    frames: Frames,
+    runs: Sequence[tuple[Array, Mapping[tuple[str, str], Column]]],
+    *,
+    sparse: Callable[[SparseRows], Any],
 ) -> RecordArrays:
     """One array per name, of the columns of runs of rows.
 
     Args:
         frames: the records, for messages.
         runs: row numbers, ascending, and their columns; together each row once.
+        sparse: makes of sparse rows what is to be returned of them.
 
     Raises:
         CodecError: the rows do not fit together.
@@ -70,7 +74,8 @@ def assemble(
             if (field, name) not in columns:
                 raise _odd(frames, int(rows[0]), f"has no {field} {name!r}, as others have")
         whole = _merged([(rows, columns[field, name]) for rows, columns in runs], len(frames))
-        found[field][name] = _array(frames, whole, field, name)
+        values = _array(frames, whole, field, name)
+        found[field][name] = sparse(values) if isinstance(values, SparseRows) else values
     return RecordArrays(features=found["features"], label=found["label"])
 
 
@@ -114,7 +119,7 @@ def _gathered(counts: Array, order: Array) -> Array:
 def _array(frames: Frames, column: Column, field: str, name: str) -> Any:
     declared = column.columns[column.columns >= 0]
     if column.keys is not None or (len(declared) and (column.counts != column.columns).any()):
-        return _csr(frames, column, field, name)
+        return _sparse_rows(frames, column, field, name)
     width = int(column.counts[0])
     odd = np.flatnonzero(column.counts != width)
     if len(odd):
@@ -127,7 +132,7 @@ def _array(frames: Frames, column: Column, field: str, name: str) -> Any:
     return column.values.reshape(len(column.counts), width)
 
 
-def _csr(frames: Frames, column: Column, field: str, name: str) -> Any:
+def _sparse_rows(frames: Frames, column: Column, field: str, name: str) -> SparseRows:
     what = f"{field} {name!r}"
     width = int(column.columns.max())
     if width < 0:
@@ -146,19 +151,30 @@ def _csr(frames: Frames, column: Column, field: str, name: str) -> Any:
         first = int(np.flatnonzero(keys >= width)[0])
         row = int(np.searchsorted(ends, first, side="right"))
         raise _odd(frames, row, f"has key {int(keys[first])} in its {what}, {width} columns wide")
-    try:
-        from scipy.sparse import csr_matrix
-    except ImportError as error:
-        raise CodecError(
-            f"{what} is sparse, and a sparse matrix needs scipy: pip install scipy; "
-            "or read the records one by one with read_records"
-        ) from error
     small = width <= np.iinfo(np.int32).max and len(keys) <= np.iinfo(np.int32).max
     index = np.int32 if small else np.int64
     pointers = np.zeros(len(column.counts) + 1, dtype=index)
     np.cumsum(column.counts, out=pointers[1:])
     indices = keys.astype(index, copy=False)
-    return csr_matrix((column.values, indices, pointers), shape=(len(column.counts), width))
+    kind = cast("Kind", str(column.values.dtype.newbyteorder("=")))
+    return SparseRows(column.values, indices, pointers, width, kind)
+
+
+def as_csr(rows: SparseRows) -> Any:
+    """The ``csr_matrix`` of scipy with these rows.
+
+    Raises:
+        CodecError: scipy is not installed.
+    """
+    try:
+        from scipy.sparse import csr_matrix
+    except ImportError as error:
+        raise CodecError(
+            "the records are sparse, and a sparse matrix needs scipy: pip install scipy; "
+            "or read the records one by one with read_records"
+        ) from error
+    shape = (len(rows), rows.columns)
+    return csr_matrix((rows.data, rows.indices, rows.indptr), shape=shape)
 
 
 def _with_dense_rows(frames: Frames, column: Column, dense: Array, width: int, what: str) -> Array:
@@ -177,4 +193,6 @@ def _with_dense_rows(frames: Frames, column: Column, dense: Array, width: int, w
 
 
 def _odd(frames: Frames, row: int, text: str) -> CodecError:
-    return CodecError(f"recordio: record {row}, at byte {frames.origins[row]}, {text}")
+    return CodecError(
+        f"recordio: record {frames.first + row}, at byte {frames.origins[row]}, {text}"
+    )

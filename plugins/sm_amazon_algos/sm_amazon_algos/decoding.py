@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
+import attrs
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from sm_amazon_algos import lockstep, wire
-from sm_amazon_algos.arrays import Column, RecordArrays, assemble
+from sm_amazon_algos.arrays import Column, RecordArrays, as_csr, assemble
 from sm_amazon_algos.encoding import MAGIC, MAX_PAYLOAD
-from sm_amazon_algos.framing import Frames, split
-from sm_amazon_algos.matrices import Array
+from sm_amazon_algos.framing import Frames, split, split_part
+from sm_amazon_algos.matrices import Array, SparseRows
 from sm_amazon_algos.records import Record, Value
 from sm_amazon_algos.wire import Tensor
 from sm_core.errors import CodecError
 
-__all__ = ["decode", "parse_record"]
+__all__ = ["decode", "decode_part", "parse_record"]
 
 #: Records that are compared with the first one at a time.
 _ROWS = 4096
@@ -43,7 +45,41 @@ def decode(data: Array) -> RecordArrays:
     alike = _alike(data)
     if alike is not None:
         return alike
-    frames = split(data)
+    return _decoded(split(data), as_csr)
+
+
+def decode_part(
+    data: Array, *, base: int, first: int, final: bool
+) -> tuple[RecordArrays | None, int, int]:
+    """The tensors of the complete records in a part of a stream; sparse ones as `SparseRows`.
+
+    Args:
+        data: bytes of the part; it begins with a record.
+        base: bytes of the stream before it, for messages.
+        first: records of the stream before it, for messages.
+        final: whether the stream ends with it.
+
+    Returns:
+        the tensors, None if no record is complete; how many records, and bytes, they are of. The
+        tensors may be views of `data`.
+
+    Raises:
+        CodecError: as `decode`.
+    """
+    framed = _framed_length(data)
+    whole = len(data) // framed * framed if framed else 0
+    if whole:
+        alike = _alike(data[:whole])
+        if alike is not None:
+            return alike, whole // framed, whole
+    frames, used = split_part(data, base, final=final)
+    if not len(frames):
+        return None, 0, used
+    frames = attrs.evolve(frames, first=first)
+    return _decoded(frames, lambda rows: rows), len(frames), used
+
+
+def _decoded(frames: Frames, sparse: Callable[[SparseRows], Any]) -> RecordArrays:
     parser, runs = _Parser(frames), []
     start = 0
     while start < len(frames):
@@ -51,7 +87,7 @@ def decode(data: Array) -> RecordArrays:
         stop = min(max(stop, start + 1), len(frames))
         runs += parser.parse(np.arange(start, stop))
         start = stop
-    return assemble(frames, runs)
+    return assemble(frames, runs, sparse=sparse)
 
 
 def parse_record(payload: bytes | memoryview, origin: int) -> Record:
@@ -68,11 +104,10 @@ def parse_record(payload: bytes | memoryview, origin: int) -> Record:
 
 def _alike(data: Array) -> RecordArrays | None:
     """Views of the data, if the records are the first one over again but for their numbers."""
-    head = data[:8].tobytes()
-    length = int.from_bytes(head[4:], "little")
-    framed = 8 + length + (-length % 4)
-    if head[:4] != MAGIC or length > MAX_PAYLOAD or len(data) % framed:
+    framed = _framed_length(data)
+    if not framed or len(data) % framed:
         return None
+    length = int.from_bytes(data[4:8].tobytes(), "little")
     plan = wire.tensors(data[8 : 8 + length].tobytes())
     if plan is None or not all(_is_plain(tensor) for tensor in plan):
         return None
@@ -88,6 +123,15 @@ def _alike(data: Array) -> RecordArrays | None:
         single = tensor.field == "label" and values.shape[1] == 1
         found[tensor.field][tensor.name.decode()] = values[:, 0] if single else values
     return RecordArrays(features=found["features"], label=found["label"])
+
+
+def _framed_length(data: Array) -> int:
+    """Bytes of the first record with its frame; 0 if that is no whole one, or not all there."""
+    head = data[:8].tobytes()
+    length = int.from_bytes(head[4:], "little")
+    if len(head) < 8 or head[:4] != MAGIC or length > MAX_PAYLOAD:
+        return 0
+    return 8 + length + (-length % 4)
 
 
 def _is_plain(tensor: Tensor) -> bool:
@@ -185,11 +229,11 @@ def _one(frames: Frames, row: int) -> dict[tuple[str, str], Column]:
         try:
             entries = dict(getattr(record, field))
         except UnicodeDecodeError as error:
-            text = f"recordio: record {row}, at byte {origin}, has a name that is not UTF-8"
-            raise CodecError(text) from error
+            where = f"record {frames.first + row}, at byte {origin}"
+            raise CodecError(f"recordio: {where}, has a name that is not UTF-8") from error
         for name, value in entries.items():
             columns[field, name] = _column(
-                value, f"record {row}, at byte {origin}: {field} {name!r}"
+                value, f"record {frames.first + row}, at byte {origin}: {field} {name!r}"
             )
     return columns
 

@@ -17,7 +17,7 @@ from sm_amazon_algos.encoding import MAGIC, MAX_PAYLOAD
 from sm_amazon_algos.matrices import Array
 from sm_core.errors import CodecError
 
-__all__ = ["Frames", "read_frames", "split"]
+__all__ = ["Frames", "read_frames", "split", "split_part"]
 
 _MAGIC = np.uint32(int.from_bytes(MAGIC, "little"))
 #: Which part of a record a frame holds.
@@ -35,12 +35,14 @@ class Frames:
         starts: where each payload begins in `data`.
         sizes: bytes of each.
         origins: where each record begins in its stream, for messages.
+        first: number of the first one in its stream, for messages.
     """
 
     data: Array
     starts: Array
     sizes: Array
     origins: Array
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -59,7 +61,7 @@ def split(data: Array, base: int = 0) -> Frames:
     Raises:
         CodecError: it is no RecordIO, or cut off; says at which byte.
     """
-    return _split(data, base, final=True)[0]
+    return split_part(data, base, final=True)[0]
 
 
 def read_frames(file: IO[bytes]) -> Iterator[Frames]:
@@ -78,7 +80,7 @@ def read_frames(file: IO[bytes]) -> Iterator[Frames]:
             wanted -= len(chunk)
         final = wanted > 0
         data = b"".join([data, *more])
-        frames, used = _split(np.frombuffer(data, dtype=np.uint8), base, final=final)
+        frames, used = split_part(np.frombuffer(data, dtype=np.uint8), base, final=final)
         if len(frames):
             yield frames
         if final:
@@ -86,8 +88,17 @@ def read_frames(file: IO[bytes]) -> Iterator[Frames]:
         base, data = base + used, data[used:]
 
 
-def _split(data: Array, base: int, *, final: bool) -> tuple[Frames, int]:
-    """The records, and how many bytes they take; what is incomplete waits, or is refused."""
+def split_part(data: Array, base: int, *, final: bool) -> tuple[Frames, int]:
+    """The records in a part of a stream, and how many bytes they take.
+
+    Args:
+        data: the part; it begins with a record.
+        base: bytes of the stream before it.
+        final: whether the stream ends with it. If it does not, what is incomplete waits.
+
+    Raises:
+        CodecError: it is no RecordIO, or cut off; says at which byte.
+    """
     words = data[: len(data) // 4 * 4].view("<u4")
     found = np.flatnonzero(words == _MAGIC)
     # A magic number in the last word has no length behind it.

@@ -12,6 +12,9 @@ from sm_core.plugins import hookimpl
 
 if TYPE_CHECKING:
     from sm_core.codecs import Codec
+    from sm_core.container.environment import ServingEnvironment, TrainingEnvironment
+    from sm_core.container.inference import InferenceHandler
+    from sm_core.containerspec import ContainerSpec, Device
     from sm_core.images import ImageOrigin, ImageRequest
 
 #: Framework's name → its classes' prefix, and other names.
@@ -83,3 +86,40 @@ def sm_hyperparameters(
 def sm_codecs() -> Iterable[Codec]:
     """RecordIO-protobuf."""
     return [CODEC]
+
+
+@hookimpl
+def sm_container(
+    framework: str | None, device: Device, image: str | None, hosts: int
+) -> ContainerSpec | None:
+    """A container of this project's own, in place of AWS's."""
+    from sm_amazon_algos.containers import ALGORITHMS, container_spec
+
+    if framework is None and image is not None:
+        origin = sm_image_origin(image)
+        framework = None if origin is None else origin.framework
+    if framework not in ALGORITHMS:
+        return None
+    return container_spec(framework, device, hosts=hosts)
+
+
+@hookimpl
+def sm_train(environment: TrainingEnvironment) -> bool | None:
+    """Train the algorithm that the container is for."""
+    from sm_amazon_algos.container.training import train
+
+    return train(environment)
+
+
+@hookimpl
+def sm_inference(environment: ServingEnvironment) -> InferenceHandler | None:
+    """Answer with the model of the algorithm that the container is for."""
+    from sm_amazon_algos.containers import VARIABLE
+
+    name = environment.variables.get(VARIABLE)
+    if not name:
+        return None
+    from sm_amazon_algos.container.serving import AlgorithmHandler, limit_threads
+
+    limit_threads(environment)
+    return AlgorithmHandler(environment, name)

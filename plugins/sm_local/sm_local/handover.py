@@ -48,6 +48,7 @@ def hand_over(context: RequestContext, request: Mapping[str, Any]) -> dict[str, 
         version=None,
         device=_device(image),
         image=image,
+        hosts=_hosts(request),
     )
     if container is None:
         return None
@@ -90,6 +91,11 @@ def _image(operation: str, request: Mapping[str, Any]) -> str | None:
         if container
     ]
     return images[0] if len(images) == 1 else None
+
+
+def _hosts(request: Mapping[str, Any]) -> int:
+    """How many hosts a request trains on; 1 if it trains nothing."""
+    return int(request.get("ResourceConfig", {}).get("InstanceCount", 1))
 
 
 def _device(image: str) -> Device:

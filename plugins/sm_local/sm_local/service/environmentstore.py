@@ -48,20 +48,21 @@ class Environments:
         """Read specifications and wheels from the reserved bucket of `context`."""
         self._context = context
 
-    def resolve(self, tags: Mapping[str, str], image: str) -> str:
+    def resolve(self, tags: Mapping[str, str], image: str, *, hosts: int = 1) -> str:
         """The digest of the environment specification for a request, stored for later.
 
         Args:
             tags: the request's; a client with sm-local names the environment that it has handed
                 over.
             image: of the request; for any other client the service's own plugins must know it.
+            hosts: that train together.
 
         Raises:
             ServiceError: nothing was handed over under that name, or no plugin knows the image.
         """
         digest = tags.get(ENVIRONMENT_TAG)
         if digest is None:
-            return self._own(image)
+            return self._own(image, hosts=hosts)
         if self._context.objects.info(RESERVED_BUCKET, _spec_key(digest)) is None:
             raise invalid(
                 f"tag {ENVIRONMENT_TAG} names the environment {digest!r}, which was never handed "
@@ -119,7 +120,7 @@ class Environments:
             secrets: dict[str, str] = json.load(file)
         return secrets
 
-    def _own(self, image: str) -> str:
+    def _own(self, image: str, *, hosts: int) -> str:
         """Ask the service's own plugins about `image`, and keep what they need like a client."""
         # Plugins are loaded for the first such request only, not whenever the service starts.
         from sm_core.plugins import client_plugins
@@ -133,6 +134,7 @@ class Environments:
                 version=None,
                 device="cpu",
                 image=image,
+                hosts=hosts,
             )
             if container is None:
                 raise invalid(_unknown_image(image))

@@ -109,7 +109,8 @@ class Training:
         image = checked["AlgorithmSpecification"]["TrainingImage"]
         region = self._context.region
         await asyncio.to_thread(check_channels, self._context.objects, checked, region=region)
-        environment = await asyncio.to_thread(self._environments.resolve, tags, image)
+        hosts = checked["ResourceConfig"]["InstanceCount"]
+        environment = await asyncio.to_thread(self._environments.resolve, tags, image, hosts=hosts)
         job = TrainingJob.new(
             name=name,
             arn=arn(self._context, TRAINING_JOB, name=name),

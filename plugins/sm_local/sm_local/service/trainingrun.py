@@ -42,6 +42,8 @@ T = TypeVar("T")
 
 #: How a reason begins that is the container's own.
 _BLAMED = "AlgorithmError: "
+#: How one begins that AWS's own algorithms blame on the request, and the service passes on.
+_CUSTOMER = "ClientError: "
 
 
 class _Stopped(Exception):
@@ -264,7 +266,8 @@ class TrainingRun:
             end = f", exit code: {code if code >= 0 else 128 - code}"
             room = FAILURE_REASON_LIMIT - len(_BLAMED) - len(end)
             if code and (text := _tree(self._folder, host).failure(room)):
-                return Outcome.failed(f"{_BLAMED}{text}{end}")
+                blamed = "" if text.startswith(_CUSTOMER) else _BLAMED
+                return Outcome.failed(f"{blamed}{text}{end}")
         # A host that is ended for another one's failure has a signal, below 0, for its code.
         code = max(codes.values()) or min(codes.values())
         return Outcome.failed(f"{_BLAMED}ExitCode {processes.exit_text(code)}")

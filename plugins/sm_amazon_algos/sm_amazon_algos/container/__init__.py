@@ -1,0 +1,1 @@
+"""What trains and serves with Amazon's algorithms, inside a container."""

@@ -1,0 +1,68 @@
+"""A training job from start to end."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sm_amazon_algos.container.algorithms import Algorithm, Job, algorithm_called
+from sm_amazon_algos.container.devices import device_for
+from sm_amazon_algos.container.distributed import connected
+from sm_amazon_algos.container.errors import CustomerError
+from sm_amazon_algos.container.report import Report
+from sm_amazon_algos.container.settings import read_settings
+from sm_amazon_algos.containers import VARIABLE
+from sm_core.container.environment import TrainingEnvironment
+
+__all__ = ["train"]
+
+
+def train(environment: TrainingEnvironment) -> bool | None:
+    """Train the algorithm that this container is for; None if it is for none.
+
+    Raises:
+        CustomerError: hyperparameters, channels or data are wrong.
+    """
+    name = os.environ.get(VARIABLE)
+    if not name:
+        return None
+    algorithm = algorithm_called(name)
+    report = Report(algorithm=algorithm.log_name, host=environment.current_host)
+    started = time.time()
+    try:
+        _train(algorithm, environment, report)
+    except CustomerError as error:
+        report.error(f"Customer Error: {error.reason}")
+        raise
+    milliseconds = (time.time() - started) * 1000
+    report.metrics({"totaltime": milliseconds}, started=started)
+    return True
+
+
+def _train(algorithm: Algorithm, environment: TrainingEnvironment, report: Report) -> None:
+    started = time.time()
+    given = environment.user_hyperparameters
+    report.info(f"Reading provided configuration from hyperparameters.json: {given}")
+    settings = read_settings(given, algorithm.hyperparameters, required=algorithm.required)
+    report.info(f"Final configuration: {settings}")
+    unknown = [name for name in environment.channels if name not in algorithm.channels]
+    if unknown:
+        names = ", ".join(f"'{name}'" for name in unknown)
+        raise CustomerError(
+            "Unable to initialize the algorithm. Failed to validate input data configuration.",
+            caused_by="ValidationError",
+            detail=f"Additional properties are not allowed ({names} unexpected); the channels are "
+            f"{', '.join(algorithm.channels)}",
+        )
+    device = device_for(0 if given.get("_num_gpus") == 0 else environment.num_gpus)
+    with connected(environment) as hosts:
+        job = Job(
+            settings=settings,
+            channels=environment.channels,
+            model_dir=environment.model_dir,
+            report=report,
+            hosts=hosts,
+            device=device,
+        )
+        report.metrics({"initialize.time": (time.time() - started) * 1000}, started=started)
+        algorithm.train(job)
