@@ -17,16 +17,18 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from sm_core.errors import ArchiveError
 
-__all__ = ["pack", "unpack"]
+__all__ = ["COMPRESSION", "Incoming", "pack", "unpack"]
 
 _logger = logging.getLogger(__name__)
 
 #: Parameters are next to incompressible: what a higher level gains is not worth its time.
-_COMPRESSION = 3
+COMPRESSION = 3
 _CHUNK = 1_048_576
 #: Bytes of the largest header; tarfile would read one of any size into memory.
 _HEADER_LIMIT = 16_777_216
@@ -61,7 +63,7 @@ def pack(folder: Path, archive: Path, *, warn: Callable[[str], None] = _logger.w
     try:
         with open(descriptor, "wb") as stream:
             with (
-                gzip.GzipFile("", "wb", _COMPRESSION, stream, mtime=0) as compressed,
+                gzip.GzipFile("", "wb", COMPRESSION, stream, mtime=0) as compressed,
                 tarfile.open(fileobj=compressed, mode="w") as tar,
             ):
                 _pack_folder(tar, root, "", root=root, warn=warn)
@@ -161,23 +163,61 @@ class _Stream(gzip.GzipFile):
         return self.last
 
 
+class Incoming:
+    """The members of a ``tar.gz`` archive, read once from front to back, damage not overlooked."""
+
+    def __init__(self, tar: tarfile.TarFile, stream: _Stream) -> None:
+        """See `opened`, which makes them."""
+        self._tar = tar
+        self._stream = stream
+        #: The one that is being read.
+        self.member: tarfile.TarInfo | None = None
+
+    @classmethod
+    @contextmanager
+    def opened(cls, archive: IO[bytes], name: str) -> Iterator[Incoming]:
+        """Read `archive`; it need not be able to go back.
+
+        Args:
+            archive: its bytes.
+            name: of it, for messages.
+
+        Raises:
+            ArchiveError: it turned out to be damaged or no gzipped tar, in what was read of it.
+        """
+        try:
+            with _Stream(fileobj=archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+                yield cls(tar, stream)
+        except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+            raise ArchiveError(f"{name} is damaged or no tar.gz archive: {error}") from error
+        except (ValueError, OverflowError, RecursionError) as error:
+            # What tarfile makes of headers with nonsense in them.
+            raise ArchiveError(f"{name} is damaged: {error}") from error
+
+    def __iter__(self) -> Iterator[tarfile.TarInfo]:
+        for member in self._tar:
+            self.member = member
+            yield member
+        _check_end(self._stream)
+
+    def content(self, member: tarfile.TarInfo) -> IO[bytes]:
+        """What a regular file holds; to be read before the next member."""
+        content = self._tar.extractfile(member)
+        assert content is not None  # only a member that is no regular file has no content
+        return content
+
+
 def _extract(archive: Path, root: Path) -> None:
     links: dict[str, str] = {}
-    member: tarfile.TarInfo | None = None
+    incoming: Incoming | None = None
     try:
-        with _Stream(archive, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-            for member in tar:
-                _extract_member(tar, member, root, links)
-            _check_end(stream)
+        with archive.open("rb") as file, Incoming.opened(file, str(archive)) as incoming:
+            for member in incoming:
+                _extract_member(incoming, member, root, links)
         for name in links:
             _make_link(name, root, links)
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise ArchiveError(f"{archive} is damaged or no tar.gz archive: {error}") from error
-    except (ValueError, OverflowError, RecursionError) as error:
-        # What tarfile makes of headers with nonsense in them.
-        raise ArchiveError(f"{archive} is damaged: {error}") from error
     except OSError as error:
-        if error.errno not in _NAMING_ERRORS or member is None:
+        if error.errno not in _NAMING_ERRORS or incoming is None or incoming.member is None:
             raise
         raise ArchiveError(f"{archive} cannot be extracted: {error}") from error
     except _Refused as error:
@@ -210,7 +250,7 @@ def _check_end(stream: _Stream) -> None:
 
 
 def _extract_member(
-    tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path, links: dict[str, str]
+    incoming: Incoming, member: tarfile.TarInfo, root: Path, links: dict[str, str]
 ) -> None:
     name = _inside(member.name, member)
     path = root / name
@@ -233,18 +273,17 @@ def _extract_member(
             )
         os.link(target, path)
     elif member.isreg():
-        _extract_file(tar, member, path)
+        _extract_file(incoming, member, path)
     else:
         raise _Refused(f"{member.name!r} is a device or pipe")
 
 
-def _extract_file(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+def _extract_file(incoming: Incoming, member: tarfile.TarInfo, path: Path) -> None:
     room = shutil.disk_usage(path.parent).free - _RESERVE
     if not 0 <= member.size <= room:
         raise _Refused(f"{member.name!r} has {member.size:,} bytes; the disk has room for {room:,}")
     mode = 0o755 if member.mode & 0o100 else 0o644
-    source = tar.extractfile(member)
-    assert source is not None  # only a member that is no regular file has no content
+    source = incoming.content(member)
     with source, open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as copy:
         shutil.copyfileobj(source, copy, _CHUNK)
         size = copy.tell()

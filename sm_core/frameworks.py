@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sm_core.plugins import PluginManager
     from sm_core.predictor import Predictor
 
-__all__ = ["Framework", "get_framework", "list_frameworks", "plugin_of"]
+__all__ = ["CodeInModel", "Framework", "get_framework", "list_frameworks", "plugin_of"]
 
 #: Frameworks of this project's own plugins and the distributions that bring them, so that a missing
 #: one can be named with the command that installs it. A third party's plugin needs no row here.
@@ -32,6 +32,22 @@ _KNOWN_DISTRIBUTIONS = {
     "pca": "sm-amazon-algos",
     "linear-learner": "sm-amazon-algos",
 }
+
+
+@attrs.frozen(kw_only=True)
+class CodeInModel:
+    """Serving images of AWS that read the user's code from the model's archive.
+
+    All others fetch it from the place in S3 that a variable names. Where the code goes into the
+    archive, a copy of that with the code in it is made; what the user named stays as it is.
+
+    Attributes:
+        since: the first version whose images do, and all later ones.
+        program: the name under which they look for the entry point; None if they are told its own.
+    """
+
+    since: str
+    program: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +71,8 @@ class Framework:
             scripts. None if all do.
         unserved_functions: functions of a script that AWS's serving images of those later versions
             do not call.
+        code_in_model: which of AWS's serving images read the code from the model's archive; None if
+            none does.
         hyperparameters: reference to the `Hyperparameters` subclass that declares them, from which
             the estimator class derives, too; None if they are free-form.
         default_version: framework version when the user names none.
@@ -75,6 +93,7 @@ class Framework:
     functions: ScriptFunctions | None = None
     function_mode_until: str | None = None
     unserved_functions: frozenset[str] = frozenset()
+    code_in_model: CodeInModel | None = None
     hyperparameters: str | None = None
     default_version: str | None = None
     hyperparameter_encoding: Literal["json", "text"] = "json"

@@ -34,6 +34,7 @@ from sm_core.requests import (
     tags_of,
     to_aws,
 )
+from sm_core.servingcode import place_code
 from sm_core.session import Session, session_for
 from sm_core.settings import (
     MODEL_ENVIRONMENT,
@@ -204,13 +205,7 @@ class Model(Declared):
         check_codecs(self.serializer, self.deserializer)
         if self.model_server_workers is not None:
             whole_number("model_server_workers", self.model_server_workers)
-        network = check_kind("network", self.network, Network)
-        if network is not None and network.isolation and self._source is not None:
-            raise ConfigurationError(
-                "with network isolation the container cannot fetch the script: put it into the "
-                "model's archive, as code/, and leave entry_point out; or deploy without "
-                "isolation, by another network="
-            )
+        check_kind("network", self.network, Network)
 
     @property
     def sagemaker_session(self) -> Session:
@@ -348,14 +343,25 @@ class Model(Declared):
         image = self._image(preparation.session, instance_type)
         name = check_name("name", self.name or unique_name(base_name(image)))
         environment = environment_of("env", self.env, longest=MODEL_ENVIRONMENT) or {}
-        takes_script = self.framework.script if self.framework else self._source is not None
-        if takes_script:
-            environment = {**self._toolkit_variables(preparation), **environment}
-        network = self.network or Network()
+        network, model_data = self.network or Network(), self.model_data
+        if self._source is not None:
+            placed = place_code(
+                preparation,
+                self._source,
+                model_data=model_data,
+                image=image,
+                framework=self.framework,
+                location=self.code_location,
+                isolated=network.isolation,
+            )
+            environment = {**placed.variables, **environment}
+            model_data = placed.model_data
+        if self.framework.script if self.framework else self._source is not None:
+            environment = {**self._toolkit_variables(preparation.session.region), **environment}
         return ModelRequest(
             model_name=name,
             primary_container=ContainerDefinition(
-                image=image, model_data_url=self.model_data, environment=environment
+                image=image, model_data_url=model_data, environment=environment
             ),
             execution_role_arn=preparation.role_arn(self.role),
             vpc_config=network.vpc_config(),
@@ -363,18 +369,13 @@ class Model(Declared):
             tags=tags_of(self.tags),
         )
 
-    def _toolkit_variables(self, preparation: Preparation) -> dict[str, str]:
+    def _toolkit_variables(self, region: str) -> dict[str, str]:
         """What the serving toolkit reads from its environment."""
         variables = {
             "SAGEMAKER_CONTAINER_LOG_LEVEL": str(self.container_log_level),
             "SAGEMAKER_ENABLE_CLOUDWATCH_METRICS": str(self.enable_cloudwatch_metrics).lower(),
-            "SAGEMAKER_REGION": preparation.session.region,
+            "SAGEMAKER_REGION": region,
         }
-        if self._source is not None:
-            variables["SAGEMAKER_PROGRAM"] = self._source.program
-            variables["SAGEMAKER_SUBMIT_DIRECTORY"] = preparation.code_uri(
-                self._source, location=self.code_location
-            )
         if self.model_server_workers is not None:
             variables["SAGEMAKER_MODEL_SERVER_WORKERS"] = str(self.model_server_workers)
         return variables

@@ -8,17 +8,22 @@ when the whole request has been built, so that nothing is left behind by a reque
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from botocore.validate import ParamValidator
 
 from sm_core.clients import translated_errors
+from sm_core.downloads import opened_object
 from sm_core.errors import ConfigurationError, RequestError
 from sm_core.inputs import split_s3_uri
 from sm_core.naming import default_bucket_name
+from sm_core.repacking import EntryPoint, repacked
 from sm_core.requests import shape_request
 from sm_core.roles import is_arn
 from sm_core.settings import s3_place
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["DryPreparation", "Preparation"]
 
 _ARCHIVE = "sourcedir.tar.gz"
+_MODEL = "model.tar.gz"
 
 
 class Preparation:
@@ -107,14 +113,57 @@ class Preparation:
         if source.uri is not None:
             return source.uri
         archive = source.archive()
+        bucket, key = self._place(location, archive.sha256.hex(), _ARCHIVE)
+        self._steps.append(partial(_upload_code, self.session, archive, bucket=bucket, key=key))
+        return f"s3://{bucket}/{key}"
+
+    def model_uri(
+        self, model_data: str, source: Source, *, location: str | None, program: str | None
+    ) -> str:
+        """Where a copy of the model's archive is that has the user's code in it.
+
+        Its name is given by the code's content and by the name of the model's archive: the same two
+        make the same copy, each time anew, since what lies under a name may change.
+
+        Args:
+            model_data: S3 URI of the model's archive.
+            source: the code.
+            location: as for `code_uri`.
+            program: the name that the entry point gets; None for its own.
+
+        Raises:
+            ConfigurationError: as for `code_uri`.
+        """
+        opened: Callable[[], AbstractContextManager[IO[bytes]]]
+        if source.uri is not None:
+            named, opened = source.uri, partial(_opened, self.session, source.uri)
+        else:
+            archive = source.archive()
+            named, opened = archive.sha256.hex(), partial(_in_memory, archive)
+        entry_point = EntryPoint(source.program, program or source.program)
+        parts = (model_data, named, entry_point.program, entry_point.name)
+        digest = hashlib.sha256(repr(parts).encode()).hexdigest()
+        target = self._place(location, digest, _MODEL)
+        self._steps.append(
+            partial(
+                repacked,
+                self.session,
+                model_data=model_data,
+                code=opened,
+                entry_point=entry_point,
+                target=target,
+            )
+        )
+        return "s3://{}/{}".format(*target)
+
+    def _place(self, location: str | None, digest: str, name: str) -> tuple[str, str]:
+        """Bucket and key of an archive that has `digest` in its name."""
         if location is None:
             bucket, prefix = self.default_bucket(), "code"
         else:
             bucket, prefix = _code_location(location)
             self._steps.append(partial(self.session.ensure_bucket, bucket))
-        key = "/".join(part for part in (prefix, archive.sha256.hex(), _ARCHIVE) if part)
-        self._steps.append(partial(_upload_code, self.session, archive, bucket=bucket, key=key))
-        return f"s3://{bucket}/{key}"
+        return bucket, "/".join(part for part in (prefix, digest, name) if part)
 
     def data_uri(self, path: Path, *, channel: str, job_name: str) -> str:
         """Where a channel's local data is."""
@@ -169,6 +218,18 @@ def _code_location(location: str) -> tuple[str, str]:
             f"code_location {location!r} is neither a bucket's name nor 's3://bucket/prefix'"
         )
     return bucket, prefix.strip("/")
+
+
+def _in_memory(archive: Archive) -> AbstractContextManager[IO[bytes]]:
+    return nullcontext(io.BytesIO(archive.data))
+
+
+@contextmanager
+def _opened(session: Session, uri: str) -> Iterator[IO[bytes]]:
+    """The code's archive in S3."""
+    bucket, key = split_s3_uri(uri) or ("", "")
+    with opened_object(session.client("s3"), bucket, key) as found:
+        yield found.stream
 
 
 def _upload_code(session: Session, archive: Archive, *, bucket: str, key: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 from boto3.s3.transfer import ProgressCallbackInvoker
 from rich.console import Console
@@ -26,11 +28,13 @@ from sm_core.clients import translated_errors
 from sm_core.errors import InputError
 from sm_core.folders import files_below
 
-__all__ = ["InCallersContext", "progress_bar", "upload_tree", "uploaded_uri"]
+__all__ = ["InCallersContext", "progress_bar", "upload_tree", "uploaded_uri", "uploading"]
 
 Result = TypeVar("Result")
 
 _KEY_BYTES = 1024
+#: Bytes of the smallest part of a stream that is uploaded, and how many parts S3 takes.
+_PART, _PARTS = 16 * 2**20, 10_000
 
 
 def uploaded_uri(source: Path, *, bucket: str, prefix: str) -> str:
@@ -93,6 +97,67 @@ def _key(path: Path, source: Path, prefix: str) -> str:
     if size > _KEY_BYTES:
         raise InputError(f"{path} would have a key of {size} bytes; S3 takes {_KEY_BYTES}")
     return key
+
+
+@contextmanager
+def uploading(client: Any, bucket: str, key: str, *, like: int) -> Iterator[IO[bytes]]:
+    """A stream to be written, of which an object is made while it is.
+
+    The object is there when the block has ended without an exception, and what was there before is
+    untouched when it has not.
+
+    Args:
+        client: of S3.
+        bucket: where to.
+        key: its name.
+        like: bytes, about as many as there will be.
+
+    Raises:
+        RequestError: the service refused it.
+    """
+    part = max(_PART, 2 * like // _PARTS)
+    config = TransferConfig(multipart_threshold=part, multipart_chunksize=part)
+    readable, writable = os.pipe()
+    whole = threading.Event()
+    with (
+        open(readable, "rb") as reader,
+        translated_errors(f"uploading to s3://{bucket}/{key}"),
+        progress_bar(key.rpartition("/")[2], like) as moved,
+        TransferManager(client, config, executor_cls=InCallersContext) as manager,
+        open(writable, "wb") as stream,
+    ):
+        source = _Written(reader, whole)
+        subscribers = [ProgressCallbackInvoker(moved)]
+        body = cast("IO[bytes]", source)  # of which only read is called
+        source.upload = upload = manager.upload(body, bucket, key, subscribers=subscribers)
+        try:
+            yield stream
+            stream.flush()
+            whole.set()
+            stream.close()
+        except BrokenPipeError:
+            # Nobody reads any more: the upload has failed, and its result says why.
+            with suppress(BrokenPipeError):
+                stream.close()
+        upload.result()
+
+
+class _Written:
+    """What comes through a pipe, an error where its end is not that of the whole."""
+
+    def __init__(self, reader: IO[bytes], whole: threading.Event) -> None:
+        self._reader = reader
+        self._whole = whole
+        self.upload: Any = None
+
+    def read(self, size: int = -1) -> bytes:
+        if self.upload is not None and self.upload.done():
+            self._reader.close()  # a part was refused: the writer is told so
+            raise EOFError("the upload has failed")
+        piece = self._reader.read(size)
+        if not 0 <= size <= len(piece) and not self._whole.is_set():
+            raise EOFError("not all of it was written")
+        return piece
 
 
 class InCallersContext(ThreadPoolExecutor):

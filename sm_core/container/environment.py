@@ -18,6 +18,7 @@ from sm_core.container.hosts import HostAddress, read_addresses, resolve
 from sm_core.container.machine import count_cpus, count_gpus
 from sm_core.container.settings import (
     base_dir_of,
+    code_place_of,
     decode_hyperparameters,
     hosts_of,
     log_level_of,
@@ -132,8 +133,11 @@ class TrainingEnvironment:
             num_cpus=count_cpus(),
             num_gpus=count_gpus(variables),
             program=variables.get("SAGEMAKER_PROGRAM") or text_of(own["sagemaker_program"]),
-            submit_directory=text_of(own["sagemaker_submit_directory"])
-            or variables.get("SAGEMAKER_SUBMIT_DIRECTORY"),
+            submit_directory=code_place_of(
+                text_of(own["sagemaker_submit_directory"])
+                or variables.get("SAGEMAKER_SUBMIT_DIRECTORY"),
+                base_dir,
+            ),
             job_name=variables.get("TRAINING_JOB_NAME") or text_of(own["sagemaker_job_name"]) or "",
             region=text_of(own["sagemaker_region"]) or region_of(variables),
             log_level=log_level_of(own["sagemaker_container_log_level"], variables),
@@ -278,10 +282,13 @@ class ServingEnvironment:
         variables = dict(os.environ) if variables is None else variables
         cpus = count_cpus()
         socket_path = variables.get("SMCORE_SERVER_SOCKET")
+        base_dir = base_dir_of(variables)
         return cls(
-            base_dir=base_dir_of(variables),
+            base_dir=base_dir,
             program=variables.get("SAGEMAKER_PROGRAM") or None,
-            submit_directory=variables.get("SAGEMAKER_SUBMIT_DIRECTORY") or None,
+            submit_directory=code_place_of(
+                variables.get("SAGEMAKER_SUBMIT_DIRECTORY") or None, base_dir
+            ),
             region=variables.get("SAGEMAKER_REGION") or region_of(variables),
             log_level=log_level_of(None, variables),
             cloudwatch_metrics=switch_of(None, variables),

@@ -11,6 +11,7 @@ from sm_core.errors import ConfigurationError
 
 __all__ = [
     "base_dir_of",
+    "code_place_of",
     "decode_hyperparameters",
     "hosts_of",
     "log_level_of",
@@ -22,12 +23,21 @@ __all__ = [
 ]
 
 BASE_DIR_VARIABLE = "SAGEMAKER_BASE_DIR"
+#: The root of the tree, unless that variable names another.
+_ROOT = "/opt/ml"
 _DEFAULT_LOG_LEVEL = 20
 
 
 def base_dir_of(variables: Mapping[str, str]) -> Path:
     """The root of the tree."""
-    return Path(variables.get(BASE_DIR_VARIABLE) or "/opt/ml").absolute()
+    return Path(variables.get(BASE_DIR_VARIABLE) or _ROOT).absolute()
+
+
+def code_place_of(named: str | None, base_dir: Path) -> str | None:
+    """Where the code is, as a request named it: of a path in the tree, where that is here."""
+    if named is None or not named.startswith(f"{_ROOT}/"):
+        return named
+    return str(base_dir / named.removeprefix(f"{_ROOT}/"))
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from sm_core.backends import Backend, Polling
 from sm_core.deployment import deploy
 from sm_core.endpoints import Endpoint
 from sm_core.estimator import Estimator
-from sm_core.frameworks import Framework
+from sm_core.frameworks import CodeInModel, Framework
 from sm_core.hyperparameters import Hyperparameters
 from sm_core.images import ImageOrigin, ImageRequest
 from sm_core.kinds import choice, integer, number, several
@@ -144,6 +144,7 @@ PAPER = Framework(
     options=(Option("folds", "int", "how often the paper is folded", default=1),),
     default_version="2.0",
     default_channel="train",
+    code_in_model=CodeInModel(since="3.0"),
 )
 
 

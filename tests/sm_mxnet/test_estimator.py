@@ -121,3 +121,58 @@ def test_a_gluon_model_fn_alone_serves_on_any_image(tmp_path: Path) -> None:
         sagemaker_session=Session(boto3.Session(region_name="us-east-1")),
     )
     assert model.model_request("ml.c4.xlarge")
+
+
+#: AWS's own images, and whether they read the code from the model's archive.
+SERVING = [
+    *((version, "py3", False) for version in ("0.12.1", "1.0", "1.1.0", "1.2.1", "1.3.0")),
+    *((version, "py2", True) for version in ("1.4.0", "1.4", "1.4.1", "1.6")),
+    *((version, "py3", True) for version in ("1.4.1", "1.6.0", "1.7", "1.8.0", "1.9", "1.9.0")),
+    (None, None, True),
+]
+
+
+@pytest.mark.parametrize(("version", "python", "in_model"), SERVING)
+def test_each_version_of_aws_finds_the_code(
+    script: str, version: str | None, python: str | None, in_model: bool
+) -> None:
+    model = MXNetModel(
+        "s3://b/model.tar.gz",
+        "arn:aws:iam::123456789012:role/SageMakerRole",
+        entry_point=script,
+        framework_version=version,
+        py_version=python,
+        sagemaker_session=Session(boto3.Session(region_name="us-east-1")),
+    )
+    container = model.model_request("ml.c4.xlarge")["PrimaryContainer"]
+    assert container["Environment"]["SAGEMAKER_PROGRAM"] == "train.py"
+    place = container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"]
+    bucket = "s3://sagemaker-us-east-1-123456789012/code/"
+    if in_model:
+        assert place == "/opt/ml/model/code"
+        assert container["ModelDataUrl"].startswith(bucket)
+    else:
+        assert place.startswith(bucket)
+        assert container["ModelDataUrl"] == "s3://b/model.tar.gz"
+    # The same image, named by its URI.
+    named = MXNetModel(
+        "s3://b/model.tar.gz",
+        "arn:aws:iam::123456789012:role/SageMakerRole",
+        entry_point=script,
+        image=container["Image"],
+        name="named",
+        sagemaker_session=Session(boto3.Session(region_name="us-east-1")),
+    )
+    assert named.model_request("ml.c4.xlarge")["PrimaryContainer"] == container
+
+
+def test_the_first_images_find_the_code_in_s3(script: str) -> None:
+    model = MXNetModel(
+        "s3://b/model.tar.gz",
+        "arn:aws:iam::123456789012:role/SageMakerRole",
+        entry_point=script,
+        image="520713654638.dkr.ecr.us-east-1.amazonaws.com/sagemaker-mxnet-py2-cpu:1.0",
+        sagemaker_session=Session(boto3.Session(region_name="us-east-1")),
+    )
+    container = model.model_request("ml.c4.xlarge")["PrimaryContainer"]
+    assert container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"].startswith("s3://")

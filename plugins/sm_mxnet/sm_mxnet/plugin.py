@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from sm_core.frameworks import Framework
+from sm_core.frameworks import CodeInModel, Framework
 from sm_core.plugins import hookimpl
 from sm_mxnet.functions import FUNCTIONS
 
@@ -30,6 +30,7 @@ def sm_frameworks() -> Iterable[Framework]:
             predictor="sm_mxnet.predictor:MXNetPredictor",
             functions=FUNCTIONS,
             function_mode_until="1.2.1",
+            code_in_model=CodeInModel(since="1.4"),
             default_version="1.9.0",
             default_channel="train",
         )

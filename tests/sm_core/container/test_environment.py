@@ -334,6 +334,16 @@ def test_local_code_is_used_where_it_lies() -> None:
     assert environment.code_dir == Path("/opt/ml/model/code")
 
 
+def test_a_path_in_the_tree_is_where_the_tree_is(tmp_path: Path) -> None:
+    variables = {
+        "SAGEMAKER_BASE_DIR": str(tmp_path),
+        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+    }
+    assert ServingEnvironment.read(variables).code_dir == tmp_path / "model" / "code"
+    training = TrainingEnvironment.read(variables)
+    assert training.submit_directory == str(tmp_path / "model" / "code")
+
+
 def test_streamed_bodies_have_no_limit() -> None:
     assert ServingEnvironment.read({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"}).max_payload > 2**60
 
