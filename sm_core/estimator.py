@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 from sm_core.attaching import DescribedJob, code_to_serve
@@ -20,6 +21,7 @@ from sm_core.declarations import (
 from sm_core.endpoints import Endpoint
 from sm_core.errors import ConfigurationError
 from sm_core.frameworks import get_framework
+from sm_core.functionmode import calls_functions
 from sm_core.hyperparameters import initial, merged
 from sm_core.images import ImageRequest, check_image, resolve_image
 from sm_core.inputs import Inputs
@@ -204,8 +206,32 @@ class Estimator(Declared, EstimatorValues):
                 version=self.framework_version,
                 default_version=self.framework.default_version,
                 py_version=self.py_version,
+                own_container=session.backend.runs_own_containers,
             )
         )
+
+    def function_mode(self) -> bool | None:
+        """Whether the container is to call the script's functions, rather than to run the script.
+
+        None where only the container can tell, and of frameworks that never call functions.
+        """
+        return calls_functions(
+            self.framework,
+            version=self.framework_version,
+            script=self._source.script if self._source else None,
+            chosen=self.script_mode,
+        )
+
+    def job_hyperparameters(self, job_name: str, output_path: str) -> Mapping[str, Any]:
+        """Hyperparameters that this class adds to a job's, by the names that are sent.
+
+        The user's own of the same name win.
+
+        Args:
+            job_name: of the job to be.
+            output_path: S3 URI below which the job puts its results.
+        """
+        return {}
 
     def source_listing(self) -> list[SourceFile]:
         """The files of the user's code that ``fit`` would upload."""
@@ -224,7 +250,7 @@ class Estimator(Declared, EstimatorValues):
             ConfigurationError: only the account could tell something; says what to give in full.
         """
         session = self.sagemaker_session
-        with framework_of_calls(self.framework.name if self.framework else None):
+        with self._calls():
             training = self._training(inputs, job_name)
             request = training.request(DryPreparation(session, self.role))
             return shown_request(
@@ -254,7 +280,7 @@ class Estimator(Declared, EstimatorValues):
             ConfigurationError: the request could not be made.
         """
         preparation = Preparation(self.sagemaker_session)
-        with framework_of_calls(self.framework.name if self.framework else None):
+        with self._calls():
             request = self._training(inputs, job_name).request(preparation)
             preparation.carry_out("CreateTrainingJob", to_aws(request))
             self.latest_training_job = TrainingJob.start(request, preparation.session)
@@ -359,4 +385,9 @@ class Estimator(Declared, EstimatorValues):
             hyperparameters=self._hyperparameters,
             inputs=inputs,
             job_name=job_name or self.job_name,
+            added=self.job_hyperparameters,
         )
+
+    def _calls(self) -> AbstractContextManager[None]:
+        name = self.framework.name if self.framework else None
+        return framework_of_calls(name, self.function_mode())

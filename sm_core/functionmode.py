@@ -13,7 +13,40 @@ from sm_core.errors import ConfigurationError, SourceError
 from sm_core.frameworks import Framework
 from sm_core.scripts import defined_functions, runs_as_script
 
-__all__ = ["refuse_unserved", "refuse_untrained"]
+__all__ = ["calls_functions", "refuse_unserved", "refuse_untrained"]
+
+
+def calls_functions(
+    framework: Framework | None,
+    *,
+    version: str | None,
+    script: Path | None,
+    chosen: bool | None,
+) -> bool | None:
+    """Whether a container that knows both ways calls the script's functions, or runs it.
+
+    Args:
+        framework: None for a container of the user's own.
+        version: the framework's; None for its default.
+        script: the entry point; None where it cannot be read here.
+        chosen: True to run the script, False to call its functions, None to leave it to the script.
+
+    Returns:
+        None where only the container can tell, and of frameworks that never call functions.
+    """
+    if framework is None or framework.functions is None:
+        return None
+    legacy = framework.function_mode_until is not None and not _knows_scripts_only(
+        framework, version
+    )
+    if chosen is not None or legacy:
+        return not chosen
+    if script is None:
+        return None
+    try:
+        return not runs_as_script(script, framework.functions)
+    except SourceError:
+        return None
 
 
 def refuse_untrained(

@@ -106,14 +106,21 @@ def sm_backends() -> Iterable[Backend]:  # type: ignore[empty-body]  # a specifi
 
 @hookspec(firstresult=True)
 def sm_container(
-    framework: str | None, version: str | None, device: Device, image: str | None, hosts: int
+    framework: str | None,
+    version: str | None,
+    device: Device,
+    image: str | None,
+    hosts: int,
+    function_mode: bool | None,
 ) -> ContainerSpec | None:
     """Return how to build and start the container for a framework or an image, or None.
 
     Called by whatever must build or start one. Either `framework` (and perhaps `version`) is
     given, or `image`, a URI of any generation that the plugin's own ``sm_image`` has ever
     returned; `device` says whether it has a GPU, `hosts` how many of them train together, which
-    is 1 where none trains. The first result that is not None is used.
+    is 1 where none trains; `function_mode` whether the framework is to call a training script's
+    functions, None where none trains or nobody knows yet. The first result that is not None is
+    used.
     """
 
 

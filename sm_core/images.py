@@ -45,6 +45,8 @@ class ImageRequest:
         scope: ``training`` or ``inference``.
         accelerator_type: ``ml.eia2.<size>``, attached to the instance for inference; None for none.
         smdistributed: whether SageMaker's distributed training library is used.
+        own_container: whether the image will not be fetched, but only tells what to run: the back
+            end makes containers itself, of what ``sm_container`` says.
     """
 
     framework: str
@@ -56,6 +58,7 @@ class ImageRequest:
     py_version: str | None = None
     accelerator_type: str | None = None
     smdistributed: bool = False
+    own_container: bool = False
 
 
 @attrs.frozen(kw_only=True)

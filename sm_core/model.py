@@ -324,6 +324,7 @@ class Model(Declared):
                 version=self.framework_version,
                 default_version=self.framework.default_version,
                 py_version=self.py_version,
+                own_container=session.backend.runs_own_containers,
             )
         )
 

@@ -310,6 +310,8 @@ class RequestContext:
         backend: name of the Session's back end.
         sending: False where the request is only shown, as by ``training_request()``, or looked at
             before anything is uploaded for it.
+        function_mode: whether the framework is to call the script's functions (True) or to run the
+            script (False); None where nothing trains, or only the container can tell.
     """
 
     service: str
@@ -317,19 +319,20 @@ class RequestContext:
     framework: str | None
     backend: str
     sending: bool = True
+    function_mode: bool | None = None
 
 
-_FRAMEWORK: ContextVar[str | None] = ContextVar("sm_core_framework", default=None)
+_CALLER: ContextVar[Mapping[str, Any] | None] = ContextVar("sm_core_caller", default=None)
 
 
 @contextmanager
-def framework_of_calls(framework: str | None) -> Iterator[None]:
+def framework_of_calls(framework: str | None, function_mode: bool | None = None) -> Iterator[None]:
     """Name `framework` in the context of every request made inside the ``with`` block."""
-    token = _FRAMEWORK.set(framework)
+    token = _CALLER.set({"framework": framework, "function_mode": function_mode})
     try:
         yield
     finally:
-        _FRAMEWORK.reset(token)
+        _CALLER.reset(token)
 
 
 #: Operations that neither create nor change anything begin with one of these.
@@ -369,9 +372,9 @@ def shape_request(
     context = RequestContext(
         service=service,
         operation=operation,
-        framework=_FRAMEWORK.get(),
         backend=backend,
         sending=sending,
+        **(_CALLER.get() or {"framework": None}),
     )
     plugins = client_plugins()
     plugins.insist_on_policies()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import attrs
@@ -62,6 +62,7 @@ class Training:
         hyperparameters: as the user set them, by the names that are sent.
         inputs: what was handed to ``fit``.
         job_name: exact name of the job; None for a new one.
+        added: hyperparameters of the estimator's class, of the job's name and output path.
     """
 
     values: EstimatorValues
@@ -70,6 +71,7 @@ class Training:
     hyperparameters: Mapping[str, Any]
     inputs: Inputs
     job_name: str | None
+    added: Callable[[str, str], Mapping[str, Any]] = lambda job_name, output_path: {}
 
     def request(self, preparation: Preparation) -> TrainingJobRequest:
         """The request; what it names is created and uploaded when `preparation` is carried out.
@@ -82,10 +84,10 @@ class Training:
             self._see_that_it_trains()
         base = values.base_job_name or base_name(self.image)
         name = check_name("job_name", self.job_name or unique_name(base))
-        hyperparameters = self._own_hyperparameters()
+        output_path = preparation.output_path(values.output_path)
+        hyperparameters = self._own_hyperparameters(self.added(name, output_path))
         input_data = self._channels(preparation, name)
         role = preparation.role_arn(values.role)
-        output_path = preparation.output_path(values.output_path)
         if self.source is not None:
             code = preparation.code_uri(self.source, location=values.code_location)
             if values.network is not None and values.network.isolation:
@@ -128,8 +130,8 @@ class Training:
             chosen=chosen,
         )
 
-    def _own_hyperparameters(self) -> dict[str, str]:
-        values = {**self.hyperparameters, **implied_hyperparameters(self.inputs)}
+    def _own_hyperparameters(self, added: Mapping[str, Any]) -> dict[str, str]:
+        values = {**added, **self.hyperparameters, **implied_hyperparameters(self.inputs)}
         return encode(settled(self.values.framework, values), self._encoding())
 
     def _encoding(self) -> Literal["json", "text"]:

@@ -158,6 +158,7 @@ class FrameworkConformance:
                 device="cpu",
                 image="registry.example/other:1",
                 hosts=1,
+                function_mode=None,
             )
             is None
         )
@@ -165,7 +166,12 @@ class FrameworkConformance:
     @staticmethod
     def _container(framework: str | None, image: str | None) -> ContainerSpec:
         found = client_plugins().hook.sm_container(
-            framework=framework, version=None, device="cpu", image=image, hosts=1
+            framework=framework,
+            version=None,
+            device="cpu",
+            image=image,
+            hosts=1,
+            function_mode=None,
         )
         assert isinstance(found, ContainerSpec)
         return found

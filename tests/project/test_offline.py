@@ -52,7 +52,7 @@ def test_from_fit_to_delete_on_loopback_alone(tmp_path: Path) -> None:
         pytest.skip("this system lets nobody make network namespaces")
     # Only what builds the environment may ask the package index.
     container = client_plugins().hook.sm_container(
-        framework="mxnet", version=None, device="cpu", image=None, hosts=1
+        framework="mxnet", version=None, device="cpu", image=None, hosts=1, function_mode=None
     )
     home = Home.default()
     spec, wheels = environment_of(home, container)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 
 import attrs
@@ -28,6 +29,6 @@ def test_hook_sm_container_the_first_answer_counts(add_plugin: AddPlugin) -> Non
     mine = ContainerSpec(framework="paper", version="2.0")
     add_plugin(sm_container=lambda framework: first)
     add_plugin(sm_container=lambda framework, image: mine if framework == "paper" else None)
-    ask = client_plugins().hook.sm_container
-    assert ask(framework="paper", version=None, device="cpu", image=None, hosts=1) is mine
-    assert ask(framework=None, version=None, device="cpu", image="x:1", hosts=1) is first
+    ask = partial(client_plugins().hook.sm_container, device="cpu", hosts=1, function_mode=None)
+    assert ask(framework="paper", version=None, image=None) is mine
+    assert ask(framework=None, version=None, image="x:1") is first

@@ -14,6 +14,6 @@ from sm_core.plugins import client_plugins
 def mxnet_python(container_python: Callable[[ContainerSpec], str]) -> str:
     """Interpreter of an environment as the plugin's ContainerSpec describes it."""
     spec = client_plugins().hook.sm_container(
-        framework="mxnet", version=None, device="cpu", image=None, hosts=1
+        framework="mxnet", version=None, device="cpu", image=None, hosts=1, function_mode=None
     )
     return container_python(spec)

@@ -112,7 +112,12 @@ def container(
     image: str | None = None,
 ) -> ContainerSpec | None:
     spec: ContainerSpec | None = client_plugins().hook.sm_container(
-        framework=framework, version=version, device=device, image=image, hosts=1
+        framework=framework,
+        version=version,
+        device=device,
+        image=image,
+        hosts=1,
+        function_mode=None,
     )
     return spec
 
@@ -176,7 +181,7 @@ def test_images_of_every_generation_are_recognised(image: str) -> None:
     [
         "mxnet-training:1.9.0-cpu-py38",
         "000000000000.dkr.ecr.us-east-1.amazonaws.com/mxnet-training:1.9.0-cpu-py38",
-        "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.1-cpu-py38",
+        "763104351884.dkr.ecr.us-east-1.amazonaws.com/other-training:2.1-cpu-py38",
         "763104351884.dkr.ecr.us-east-1.evil.com/mxnet-training:1.9.0-cpu-py38",
         "evil.com/763104351884.dkr.ecr.us-east-1.amazonaws.com/mxnet-training:1.9.0-cpu-py38",
     ],

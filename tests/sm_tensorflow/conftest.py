@@ -16,7 +16,12 @@ def python_with(container_python: Callable[[ContainerSpec], str]) -> Callable[[s
 
     def python(version: str) -> str:
         spec = client_plugins().hook.sm_container(
-            framework="tensorflow", version=version, device="cpu", image=None, hosts=1
+            framework="tensorflow",
+            version=version,
+            device="cpu",
+            image=None,
+            hosts=1,
+            function_mode=None,
         )
         return container_python(spec)
 

@@ -35,7 +35,12 @@ def container(
     image: str | None = None,
 ) -> ContainerSpec | None:
     spec: ContainerSpec | None = client_plugins().hook.sm_container(
-        framework=framework, version=version, device=device, image=image, hosts=1
+        framework=framework,
+        version=version,
+        device=device,
+        image=image,
+        hosts=1,
+        function_mode=None,
     )
     return spec
 

@@ -77,8 +77,9 @@ def ensure_environment(
 
 
 def _key(spec: EnvironmentSpec, python: Path) -> str:
-    """Return a name for what is in the environment, so not for how its index is reached."""
-    content = attrs.evolve(spec, index=without_transport(spec.index))
+    """Return a name for what is in the environment: not how its index is reached, nor what runs."""
+    container = attrs.evolve(spec.container, environment={}, train=(), serve=())
+    content = attrs.evolve(spec, container=container, index=without_transport(spec.index))
     return hashlib.sha256(f"{content.digest} {python}".encode()).hexdigest()[:32]
 
 

@@ -49,6 +49,7 @@ def hand_over(context: RequestContext, request: Mapping[str, Any]) -> dict[str, 
         device=_device(image),
         image=image,
         hosts=_hosts(request),
+        function_mode=context.function_mode,
     )
     if container is None:
         return None

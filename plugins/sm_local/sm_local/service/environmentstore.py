@@ -135,6 +135,7 @@ class Environments:
                 device="cpu",
                 image=image,
                 hosts=hosts,
+                function_mode=None,
             )
             if container is None:
                 raise invalid(_unknown_image(image))
