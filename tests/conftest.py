@@ -126,6 +126,7 @@ CONTAINER_REQUIREMENTS = (
     "httptools",
     "orjson",
     "pluggy",
+    "pysimdjson",
     "typing_extensions",
     "uvicorn",
     "uvloop",
