@@ -18,7 +18,6 @@ class TestKMeansConformance(FrameworkConformance):
     plugin = "sm_amazon_algos.plugin"
     framework = "kmeans"
     instance_types = ("ml.c5.xlarge", "ml.p3.2xlarge")
-    has_container = False
     heavy = HEAVY
 
 
@@ -34,6 +33,7 @@ class TestLinearLearnerConformance(TestKMeansConformance):
     """The same of LinearLearner."""
 
     framework = "linear-learner"
+    has_container = False
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 __all__ = ["ALGORITHMS", "VARIABLE", "container_spec"]
 
 #: Algorithms that have a container, and the classes that train and load them there.
-ALGORITHMS: dict[str, str] = {}
+ALGORITHMS = {
+    "kmeans": "sm_amazon_algos.container.kmeans.algorithm:KMeans",
+    "pca": "sm_amazon_algos.container.pca.algorithm:PCA",
+}
 #: Tells a container which of them it is for.
 VARIABLE = "SMCORE_ALGORITHM"
 #: What computes on a GPU, and connects several hosts.

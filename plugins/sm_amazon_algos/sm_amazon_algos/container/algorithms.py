@@ -39,6 +39,7 @@ class Job:
         report: AWS's lines in the log.
         hosts: of the job, connected.
         device: that computes.
+        seed: of the randomness; None for another one each time.
     """
 
     settings: Mapping[str, Any]
@@ -47,6 +48,11 @@ class Job:
     report: Report
     hosts: Hosts = attrs.field(factory=Hosts)
     device: Device = CPU
+    seed: int | None = None
+
+    def generator(self) -> np.random.Generator:
+        """A new source of randomness."""
+        return np.random.default_rng(self.seed)
 
     def channel(
         self, name: str, *, feature_dim: int | None, labels: bool = False

@@ -38,6 +38,38 @@ class Device:
             return array
         return self.xp.asarray(array, device=self.name)
 
+    def sums_by_label(
+        self, rows: Any, labels: Any, count: int
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """What the rows of each label add up to, and how many they are.
+
+        The array API has no such function. NumPy is fastest with the rows in the labels' order,
+        a GPU with a product of matrices.
+
+        Args:
+            rows: floating point of this device, (rows, width).
+            labels: int64 of this device, (rows,), from 0 to `count`.
+            count: how many labels there are.
+
+        Returns:
+            of numpy: of the rows' type, (count, width); and int64, (count,).
+        """
+        if not self.is_numpy:
+            xp = self.xp
+            members = labels[None, :] == xp.arange(count, device=self.name)[:, None]
+            totals = xp.matmul(xp.astype(members, rows.dtype), rows)
+            return self.get(totals), self.get(xp.sum(members, axis=1))
+        counts = np.bincount(labels, minlength=count)
+        # A stable sort of 16 bits is by radix: a tenth of the time of one of 64.
+        short = np.uint16 if count <= 1 << 16 else np.int64
+        order = np.argsort(labels.astype(short), kind="stable")
+        some = np.flatnonzero(counts)
+        totals = np.zeros((count, rows.shape[1]), dtype=rows.dtype)
+        if len(some):
+            starts = np.cumsum(counts) - counts
+            totals[some] = np.add.reduceat(rows[order], starts[some], axis=0)
+        return totals, counts
+
     def get(self, array: Any) -> npt.NDArray[Any]:
         """An array of this device as one of numpy."""
         return np.asarray(array) if self.is_numpy else np.asarray(array.cpu())

@@ -63,6 +63,17 @@ def _train(algorithm: Algorithm, environment: TrainingEnvironment, report: Repor
             report=report,
             hosts=hosts,
             device=device,
+            seed=_seed(given.get("_seed")),
         )
         report.metrics({"initialize.time": (time.time() - started) * 1000}, started=started)
         algorithm.train(job)
+
+
+def _seed(given: object) -> int | None:
+    """The hyperparameter ``_seed``, this project's own: the same model from the same data."""
+    if given is None or (isinstance(given, int) and given >= 0):
+        return given
+    raise CustomerError(
+        f"Hyperparameter _seed: value {given} is not a whole number of at least 0",
+        caused_by="ValidationError",
+    )
