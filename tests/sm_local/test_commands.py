@@ -90,8 +90,9 @@ class TestUpAndDown:
             True,
         )
         assert (state["jobs"], state["endpoints"]) == ({"running": 0}, [])
+        names = "names resolve" if state["hosts"]["network"] == "private" else "no names: "
         table = sm("status").output
-        for text in (str(home.path), service.endpoint_url, "with `sm local down`", "none"):
+        for text in (str(home.path), service.endpoint_url, "with `sm local down`", "none", names):
             assert text in table
         assert sm("up").output == output
         assert sm("down").output == "The local service has ended.\n"

@@ -546,6 +546,7 @@ class TestLaunch:
         assert not status(folder).alive
 
     def test_events_that_cannot_be_written_end_the_job(self, folder: Path) -> None:
+        os.mkfifo(folder / "go")
         launch(folder, [shell(folder, "read x < go; exit 5")], max_runtime=None, grace=1)
         until(lambda: status(folder).started)
         pid = supervisor_pid(folder)

@@ -194,6 +194,7 @@ def _status(home: Home) -> dict[str, Any]:
         "stays": home.stay_marker.exists(),
         "jobs": answer["jobs"],
         "endpoints": answer["endpoints"],
+        "hosts": answer["hosts"],
     }
 
 
@@ -213,4 +214,11 @@ def _rows(state: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Ends", "with `sm local down`" if state["stays"] else "by itself when idle"),
         ("Jobs", jobs or "none"),
         ("Endpoints", ", ".join(state["endpoints"]) or "none"),
+        ("Hosts", _hosts(state["hosts"])),
     ]
+
+
+def _hosts(hosts: Mapping[str, str]) -> str:
+    if hosts["network"] == "private":
+        return "of one job have networks of their own, names resolve"
+    return f"of one job share this machine's network, no names: {hosts['reason']}"

@@ -94,6 +94,7 @@ class Status:
         started: when its first host started, seconds since the epoch.
         stopping: why it is ending its hosts, or has: ``stop``, ``max_runtime`` or ``failed`` (one
             host's failure).
+        failed: the host that failed first, if that is why.
         finished: None while alive, and for ever if the supervisor was killed.
         message: the supervisor's own words when it could not do its work.
     """
@@ -101,6 +102,7 @@ class Status:
     alive: bool
     started: float | None = None
     stopping: str | None = None
+    failed: str | None = None
     finished: Finished | None = None
     message: str = ""
 
@@ -208,6 +210,7 @@ def status(folder: Path) -> Status:
     alive = held(folder / "lock")
     started: float | None = None
     stopping: str | None = None
+    failed: str | None = None
     finished: Finished | None = None
     for event in _last_events(folder):
         match event:
@@ -215,12 +218,14 @@ def status(folder: Path) -> Status:
                 started = started or time_
             case {"event": "stopping", "reason": reason}:
                 stopping = reason
+                failed = event.get("host")
             case {"event": "finished", "time": time_, "outcome": outcome, "codes": codes}:
                 finished = Finished(outcome=outcome, codes=codes, time=time_)
     return Status(
         alive=alive,
         started=started,
         stopping=stopping,
+        failed=failed,
         finished=finished,
         message="" if alive or finished else _last_words(folder),
     )

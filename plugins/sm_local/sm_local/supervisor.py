@@ -40,6 +40,7 @@ LIFELINE_VARIABLE = "SMCORE_LIFELINE_FD"
 _CHUNK = 65_536
 _LOCK_PATIENCE = 2.0  # seconds; whoever asks for the status holds the lock for an instant
 _KILL_PATIENCE = 10.0  # seconds for killed processes to go, which a hanging disk can delay
+_FAILED_GRACE = 5  # seconds for the other hosts after one has failed; nothing of them is kept
 _PIPE_CHUNKS = 16  # a pipe holds 64 KiB, or 1 MiB where its writer has asked for that
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _CANNOT_EXECUTE, _NOT_FOUND = 126, 127  # exit codes as a shell has them
@@ -230,9 +231,8 @@ class Supervisor:
         return [host for host in self.hosts if host.pid and host.code is None]
 
     def _wait(self) -> None:
-        timeout = None
-        if self.deadline is not None:
-            timeout = max(0, int((self.deadline - time.monotonic()) * 1000) + 1)
+        left = None if self.deadline is None else self.deadline - time.monotonic()
+        timeout = None if left is None else max(0, int(left * 1000) + 1)
         for descriptor, _ in self.poll.poll(timeout):
             if descriptor in self.pipes:
                 self._pump(descriptor)
@@ -255,12 +255,13 @@ class Supervisor:
             for host in self.running():
                 host.signal(signal.SIGKILL)
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: str, failed: str | None = None) -> None:
         if self.reason is not None:
             return
         self.reason = reason
-        self.deadline = time.monotonic() + self.grace
-        self.record("stopping", reason=reason)
+        grace = self.grace if failed is None else min(self.grace, _FAILED_GRACE)
+        self.deadline = time.monotonic() + grace
+        self.record("stopping", reason=reason, host=failed)
         for host in self.running():
             host.signal(signal.SIGTERM)
 
@@ -274,7 +275,7 @@ class Supervisor:
             host.code = os.waitstatus_to_exitcode(status)
             self.record("exited", host=host.name, code=host.code)
             if host.code:
-                self._end("failed")
+                self._end("failed", host.name)
 
     def _drain(self, host: Host) -> None:
         for _ in range(_PIPE_CHUNKS):

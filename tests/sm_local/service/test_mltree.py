@@ -36,7 +36,7 @@ REQUEST: dict[str, Any] = {
 def config(folder: Path, request: dict[str, Any], name: str) -> Any:
     tree = MLTree(folder)
     tree.create()
-    tree.write_config(request, host="algo-1", hosts=["algo-1"])
+    tree.write_config(request, host="algo-1", hosts=["algo-1"], interface="eth0")
     return json.loads((folder / "input" / "config" / f"{name}.json").read_text())
 
 
@@ -58,7 +58,7 @@ def test_input_data_config(tmp_path: Path) -> None:
 
 def test_resource_config(tmp_path: Path) -> None:
     written = config(tmp_path, REQUEST, "resourceconfig")
-    assert written.pop("network_interface_name") in ("lo", "lo0")
+    assert written.pop("network_interface_name") == "eth0"
     assert written == {
         "current_host": "algo-1",
         "current_instance_type": "ml.c4.xlarge",
@@ -94,3 +94,15 @@ def test_the_failure_file(tmp_path: Path) -> None:
     path.unlink()
     path.symlink_to("/etc/passwd")
     assert tree.failure(10) == ""
+
+
+def test_checkpoints_are_in_a_folder_that_others_see(tmp_path: Path) -> None:
+    shared = tmp_path / "checkpoints"
+    shared.mkdir()
+    for host in ("algo-1", "algo-2"):
+        tree = MLTree(tmp_path / host / "ml")
+        tree.create()
+        tree.share_checkpoints(shared)
+        tree.share_checkpoints(shared)
+        (tree.base / "checkpoints" / host).touch()
+    assert sorted(path.name for path in shared.iterdir()) == ["algo-1", "algo-2"]

@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
 from sm_local.home import Credentials
+from sm_local.jobnetwork import NETWORK_VARIABLE
 
 if TYPE_CHECKING:
     from tests.sm_local.service.conftest import Served
@@ -37,7 +38,8 @@ def ask(
     return answer.status, orjson.loads(answer.data)
 
 
-def test_status(served: Served) -> None:
+def test_status(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NETWORK_VARIABLE, "shared")
     assert ask(served, "GET", "/_sm_local/status") == (
         200,
         {
@@ -46,6 +48,7 @@ def test_status(served: Served) -> None:
             "port": served.port,
             "jobs": {"running": 1},
             "endpoints": ["endpoint-1"],
+            "hosts": {"network": "shared", "reason": f"{NETWORK_VARIABLE} says so"},
         },
     )
 

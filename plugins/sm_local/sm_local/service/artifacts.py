@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +12,15 @@ from sm_core.archives import pack
 from sm_core.errors import ArchiveError
 from sm_local.service.checks import S3Location, s3_location
 from sm_local.service.errors import ServiceError
+from sm_local.service.merging import merge
 from sm_local.service.mltree import MLTree
 from sm_local.service.objects import Objects
 
 __all__ = ["UploadError", "model_uri", "output_location", "upload"]
+
+
+#: Names that clash of which a warning tells.
+_SHOWN = 10
 
 
 class UploadError(Exception):
@@ -37,7 +42,7 @@ def model_uri(output_path: str, job_name: str) -> str:
 
 def upload(
     objects: Objects,
-    tree: MLTree,
+    trees: Sequence[MLTree],
     *,
     where: S3Location,
     scratch: Path,
@@ -45,12 +50,14 @@ def upload(
 ) -> list[str]:
     """Upload what a job left in its model and output/data folders, if anything. Blocks.
 
+    What several hosts have left is put together; where a name clashes, the first host's file stays.
+
     Args:
         objects: the store.
-        tree: the job's.
+        trees: the hosts', the first one's first.
         where: from `output_location`.
         scratch: folder for the archives while they are made, beside what the job has written.
-        warn: called with a line for each file that is left out.
+        warn: called with a line for each file that is left out, and for names that clash.
 
     Returns:
         the keys.
@@ -61,9 +68,15 @@ def upload(
     """
     uploaded = []
     scratch.mkdir(parents=True, exist_ok=True)
-    for folder, name in ((tree.model, "model.tar.gz"), (tree.output_data, "output.tar.gz")):
+    models = [tree.model for tree in trees]
+    outputs = [tree.output_data for tree in trees]
+    for folders, name in ((models, "model.tar.gz"), (outputs, "output.tar.gz")):
+        folder = folders[0]
         try:
-            _refuse_links(folder, scratch.parent)
+            for each in folders:
+                _refuse_links(each, scratch.parent)
+            if clashes := merge(folders):
+                warn(_clash(name, clashes))
             if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
                 continue
             archive = scratch / name
@@ -75,6 +88,12 @@ def upload(
             raise UploadError(f"{name}: {error}") from error
         uploaded.append(where.key + name)
     return uploaded
+
+
+def _clash(name: str, clashes: Sequence[str]) -> str:
+    more = f" and {len(clashes) - _SHOWN} more" if len(clashes) > _SHOWN else ""
+    shown = ", ".join(clashes[:_SHOWN])
+    return f"{name}: several hosts wrote {shown}{more}; the file of the first host is kept"
 
 
 def _refuse_links(folder: Path, root: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from sm_local.home import ACCOUNT, REGION, RESERVED_BUCKET, Home
+from sm_local.jobnetwork import Networks
 from sm_local.service.database import Database, Records
 from sm_local.service.keys import Keys
 from sm_local.service.objects import Objects
@@ -32,6 +33,7 @@ class Context:
         records: documents of the control plane in `database`.
         objects: buckets and what is in them.
         keys: the key pairs that requests are signed with.
+        networks: that the hosts of jobs get.
         background: tasks that run beside requests; see `spawn`.
     """
 
@@ -43,6 +45,7 @@ class Context:
     keys: Keys
     region: str = REGION
     account: str = ACCOUNT
+    networks: Networks = attrs.field(factory=Networks, init=False)
     background: set[asyncio.Task[None]] = attrs.field(factory=set, init=False)
 
     @classmethod

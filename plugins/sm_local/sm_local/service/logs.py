@@ -18,8 +18,8 @@ from sm_local.service.hosting import Endpoint
 from sm_local.service.modelserver import server_log
 from sm_local.service.stores import Store
 from sm_local.service.training import TRAINING_JOB
+from sm_local.service.traininghosts import stream_file
 from sm_local.service.trainingjob import TrainingJob
-from sm_local.service.trainingrun import stream_file
 from sm_local.service.wire import Caller
 
 __all__ = ["Logs"]

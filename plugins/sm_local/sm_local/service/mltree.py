@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,6 @@ import attrs
 
 __all__ = ["MLTree"]
 
-#: The interface over which the hosts of a job reach each other.
-_INTERFACE = "lo" if sys.platform == "linux" else "lo0"
 _GROUP = "homogeneousCluster"
 
 
@@ -51,13 +49,22 @@ class MLTree:
         for folder in (self._config, self.data, self.model, self.output_data):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def write_config(self, request: Mapping[str, Any], *, host: str, hosts: Sequence[str]) -> None:
+    def share_checkpoints(self, folder: Path) -> None:
+        """Have `folder` for the checkpoints, as all hosts of the job do."""
+        link = self.base / "checkpoints"
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(folder, self.base))
+
+    def write_config(
+        self, request: Mapping[str, Any], *, host: str, hosts: Sequence[str], interface: str
+    ) -> None:
         """Write hyperparameters.json, inputdataconfig.json and resourceconfig.json.
 
         Args:
             request: CreateTrainingJob's.
             host: the one this tree is for.
             hosts: all of the job.
+            interface: by which they reach each other.
         """
         resources = request["ResourceConfig"]
         self._write("hyperparameters", request.get("HyperParameters", {}))
@@ -82,7 +89,7 @@ class MLTree:
                         "hosts": sorted(hosts),
                     }
                 ],
-                "network_interface_name": _INTERFACE,
+                "network_interface_name": interface,
             },
         )
 

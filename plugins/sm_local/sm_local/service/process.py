@@ -22,6 +22,7 @@ import uvloop
 from sm_core.errors import ConfigurationError, LocalServiceError
 from sm_local import locks, ports
 from sm_local.home import Home, write_private
+from sm_local.jobnetwork import network_wanted
 
 if TYPE_CHECKING:
     from sm_local.service.app import Application
@@ -71,6 +72,7 @@ def run(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     idle_seconds = _idle_seconds()
+    network_wanted()
     home.create()
     # Never given back: the lock says that the process lives, to its very end.
     if locks.take(home.service_lock, _LOCK_SECONDS) is None:

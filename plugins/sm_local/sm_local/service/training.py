@@ -21,6 +21,7 @@ from sm_local.service.environmentstore import Environments
 from sm_local.service.errors import ServiceError
 from sm_local.service.paging import list_page
 from sm_local.service.stores import Store
+from sm_local.service.traininghosts import stream_file
 from sm_local.service.trainingjob import Phase, TrainingJob
 from sm_local.service.trainingrequests import (
     check_channels,
@@ -33,7 +34,6 @@ from sm_local.service.trainingrun import (
     clean_up,
     make_folder,
     needs_cleaning,
-    stream_file,
 )
 from sm_local.service.wire import Caller
 

@@ -8,6 +8,7 @@ from typing import Any
 from sm_local.service.artifacts import model_uri, output_location
 from sm_local.service.channels import channel_location
 from sm_local.service.checks import ANY, EachOf, OneOf, invalid, refuse_unsupported, required
+from sm_local.service.errors import ServiceError
 from sm_local.service.objects import Objects
 from sm_local.service.paging import Listed, as_datetime
 from sm_local.service.trainingjob import TrainingJob, Transition
@@ -15,6 +16,8 @@ from sm_local.service.trainingjob import TrainingJob, Transition
 __all__ = ["check_channels", "check_training_request", "describe_job", "list_entry"]
 
 _DEFAULT_MAX_RUNTIME = 86_400
+#: Hosts of one job: more processes on one machine train nothing faster.
+_MOST_INSTANCES = 64
 
 #: What a job may ask for. Widening this table is the last step of a new ability, never the first.
 _SUPPORTED: Mapping[str, Any] = {
@@ -46,7 +49,7 @@ _SUPPORTED: Mapping[str, Any] = {
     "OutputDataConfig": {"S3OutputPath": ANY, "CompressionType": OneOf(["GZIP"])},
     "ResourceConfig": {
         "InstanceType": ANY,
-        "InstanceCount": OneOf([1]),
+        "InstanceCount": ANY,
         "VolumeSizeInGB": ANY,
     },
     "StoppingCondition": {"MaxRuntimeInSeconds": ANY},
@@ -69,6 +72,7 @@ def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:
         "ResourceConfig.InstanceType",
         "ResourceConfig.InstanceCount",
     )
+    _check_count(request["ResourceConfig"])
     output_location(request["OutputDataConfig"]["S3OutputPath"], "job")
     channels = request.get("InputDataConfig", ())
     for channel in channels:
@@ -82,6 +86,23 @@ def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:
     stopping.setdefault("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME)
     checked["StoppingCondition"] = stopping
     return checked
+
+
+def _check_count(resources: Mapping[str, Any]) -> None:
+    """Raises: ServiceError: as many instances as nobody has."""
+    count: int = resources["InstanceCount"]
+    if count < 1:
+        raise invalid(
+            f"1 validation error detected: Value '{count}' at 'resourceConfig.instanceCount' "
+            "failed to satisfy constraint: Member must have value greater than or equal to 1"
+        )
+    if count > _MOST_INSTANCES:
+        raise ServiceError(
+            "ResourceLimitExceeded",
+            f"The account-level service limit '{resources['InstanceType']} for training job "
+            f"usage' is {_MOST_INSTANCES} Instances, with current utilization of 0 Instances and "
+            f"a request delta of {count} Instances. All of them would share this machine.",
+        )
 
 
 def check_channels(objects: Objects, request: Mapping[str, Any], *, region: str) -> None:

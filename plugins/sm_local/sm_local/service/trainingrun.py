@@ -14,18 +14,25 @@ from typing import Any, NoReturn, TypeVar
 
 from sm_core.errors import LocalServiceError
 from sm_local import processes
+from sm_local.jobnetwork import KEEPER
+from sm_local.network import enter
 from sm_local.service.artifacts import UploadError, output_location, upload
 from sm_local.service.channels import DownloadError, download
-from sm_local.service.containers import container_environment
 from sm_local.service.context import Context
 from sm_local.service.detached import completed, detached
 from sm_local.service.environmentstore import Container, Environments
 from sm_local.service.folders import remove_tree
-from sm_local.service.mltree import MLTree
 from sm_local.service.stores import Store
+from sm_local.service.traininghosts import (
+    CHECKPOINTS,
+    TrainingHosts,
+    job_folder,
+    key_owner,
+    stream_file,
+)
 from sm_local.service.trainingjob import FAILURE_REASON_LIMIT, Outcome, Phase, TrainingJob
 
-__all__ = ["TrainingRun", "clean_up", "make_folder", "needs_cleaning", "stream_file"]
+__all__ = ["TrainingRun", "clean_up", "make_folder", "needs_cleaning"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +46,9 @@ _PATIENCE = GRACE + 30.0
 _HAS_GPUS = re.compile(r"ml\.[pg]\d")
 
 T = TypeVar("T")
+
+#: What of a job's folder goes with its end, beside what belongs to one host.
+_BESIDE_LOGS = ("scratch", CHECKPOINTS, enter.SOCKET_NAME, enter.HOSTS_FILE)
 
 #: How a reason begins that is the container's own.
 _BLAMED = "AlgorithmError: "
@@ -69,7 +79,9 @@ class TrainingRun:
         self._context = context
         self._store = store
         self._environments = environments
+        self._hosts = TrainingHosts(context, job)
         self._folder = job_folder(context, job)
+        self._ports: list[range] = []
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -94,6 +106,8 @@ class TrainingRun:
             logger.exception("training job %s", self.job.name)
             outcome = Outcome.failed(f"InternalServerError: {type(error).__name__}: {error}")
             await self._change(lambda job, now: job.end(now, outcome))
+        finally:
+            self._context.networks.give_back(self._ports)
         await detached(partial(clean_up, self._context, self.job), name=f"clean {self.job.name}")
 
     async def _phases(self) -> None:
@@ -132,22 +146,20 @@ class TrainingRun:
             self._stop.set()
 
     async def _prepare(self) -> Container:
-        log = stream_file(self._context, self.job, host=self.job.hosts[0])
-
         def progress(text: str) -> None:
             if self._stop.is_set():
                 raise _Stopped
-            processes.log_line(log, text)
+            self._hosts.log(text)
 
         build = partial(self._environments.ensure, self.job.environment, progress)
         try:
             container = await self._unless_stopped(detached(build, name=f"build {self.job.name}"))
         except LocalServiceError as error:
-            processes.log_line(log, str(error))
+            self._hosts.log(str(error))
             raise _Failed(f"ClientError: {error}") from error
         instance_type = self.job.request["ResourceConfig"]["InstanceType"]
         if container.spec.device == "cpu" and _HAS_GPUS.match(instance_type):
-            processes.log_line(log, f"{instance_type} has GPUs; here the job runs on the CPU")
+            self._hosts.log(f"{instance_type} has GPUs; here the job runs on the CPU")
         return container
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
@@ -164,7 +176,7 @@ class TrainingRun:
 
     async def _download(self) -> None:
         for host in self.job.hosts:
-            tree = _tree(self._folder, host)
+            tree = self._hosts.tree(host)
             await detached(partial(remove_tree, tree.data), name=f"clear {self.job.name}")
             for channel in self.job.request.get("InputDataConfig", ()):
                 folder = tree.data / channel["ChannelName"]
@@ -178,37 +190,12 @@ class TrainingRun:
 
     def _launch(self, container: Container) -> None:
         """Write what the hosts read, and start the supervisor. Blocks."""
-        request = self.job.request
-        credentials = self._context.keys.issue(_owner(self.job))
-        hosts = []
-        for name in self.job.hosts:
-            tree = _tree(self._folder, name)
-            tree.create()
-            tree.write_config(request, host=name, hosts=self.job.hosts)
-            directory = self._folder / name / "work"
-            directory.mkdir(exist_ok=True)
-            environment = container_environment(
-                self._context,
-                container,
-                base=tree.base,
-                credentials=credentials,
-                platform={
-                    "TRAINING_JOB_NAME": self.job.name,
-                    "TRAINING_JOB_ARN": self.job.arn,
-                },
-                requested=request.get("Environment", {}),
-            )
-            hosts.append(
-                processes.HostProcess(
-                    name=name,
-                    command=(container.python, *container.spec.train),
-                    environment=environment,
-                    directory=directory,
-                    log=stream_file(self._context, self.job, host=name),
-                )
-            )
-        limit = request["StoppingCondition"]["MaxRuntimeInSeconds"]
+        limit = self.job.request["StoppingCondition"]["MaxRuntimeInSeconds"]
         try:
+            network = self._hosts.network()
+            if not network.private and len(self.job.hosts) > 1:
+                self._ports = self._context.networks.take_ports(len(self.job.hosts))
+            hosts = self._hosts.prepare(container, network=network, ports=self._ports)
             processes.launch(self._folder, hosts, max_runtime=limit, grace=GRACE)
         except LocalServiceError as error:
             raise _Failed(f"InternalServerError: {error}") from error
@@ -223,7 +210,7 @@ class TrainingRun:
         while True:
             status = await asyncio.to_thread(processes.status, self._folder)
             if status.finished is not None:
-                return await asyncio.to_thread(self._outcome, status.finished)
+                return await asyncio.to_thread(self._outcome, status, status.finished)
             if not status.alive:
                 # Looked at twice: it may have ended between the look at its lock and its events.
                 status = await asyncio.to_thread(processes.status, self._folder)
@@ -252,38 +239,39 @@ class TrainingRun:
             f"(it was killed, or the machine was restarted){words}"
         )
 
-    def _outcome(self, finished: processes.Finished) -> Outcome:
+    def _outcome(self, status: processes.Status, finished: processes.Finished) -> Outcome:
         if finished.outcome == "completed":
             return Outcome.completed()
         if finished.outcome == "stopped":
             return Outcome.stopped()
         if finished.outcome == "max_runtime":
             return Outcome.out_of_time()
-        codes = {host: finished.codes.get(host, 0) for host in self.job.hosts}
-        for host in self.job.hosts:
-            code = codes[host]
-            # The service gives the exit code behind what the container says.
-            end = f", exit code: {code if code >= 0 else 128 - code}"
-            room = FAILURE_REASON_LIMIT - len(_BLAMED) - len(end)
-            if code and (text := _tree(self._folder, host).failure(room)):
-                blamed = "" if text.startswith(_CUSTOMER) else _BLAMED
-                return Outcome.failed(f"{blamed}{text}{end}")
-        # A host that is ended for another one's failure has a signal, below 0, for its code.
-        code = max(codes.values()) or min(codes.values())
+        if status.failed == KEEPER:
+            log = stream_file(self._context, self.job, host=KEEPER)
+            words = " ".join(text for _, text in processes.read_log(log)[0][-3:])
+            return Outcome.failed(f"InternalServerError: the hosts' private network ended: {words}")
+        # What the others say, or have for an exit code, is often a consequence only.
+        host = status.failed or self.job.hosts[0]
+        code = finished.codes[host]
+        if len(self.job.hosts) > 1:
+            self._hosts.log(f"{host} failed with exit code {processes.exit_text(code)}")
+        # The service gives the exit code behind what the container says.
+        end = f", exit code: {code if code >= 0 else 128 - code}"
+        room = FAILURE_REASON_LIMIT - len(_BLAMED) - len(end)
+        if text := self._hosts.tree(host).failure(room):
+            blamed = "" if text.startswith(_CUSTOMER) else _BLAMED
+            return Outcome.failed(f"{blamed}{text}{end}")
         return Outcome.failed(f"{_BLAMED}ExitCode {processes.exit_text(code)}")
 
     async def _upload(self) -> None:
         where = output_location(self.job.request["OutputDataConfig"]["S3OutputPath"], self.job.name)
-        tree = _tree(self._folder, self.job.hosts[0])
-        scratch = self._folder / "scratch"
-        log = stream_file(self._context, self.job, host=self.job.hosts[0])
         work = partial(
             upload,
             self._context.objects,
-            tree,
+            self._hosts.trees,
             where=where,
-            scratch=scratch,
-            warn=partial(processes.log_line, log),
+            scratch=self._folder / "scratch",
+            warn=self._hosts.log,
         )
         try:
             await detached(work, name=f"upload {self.job.name}")
@@ -296,25 +284,15 @@ class TrainingRun:
             raise _Failed(f"ClientError: Artifact upload failed:{error}") from error
 
 
-def job_folder(context: Context, job: TrainingJob) -> Path:
-    """The job's own folder."""
-    return context.home.jobs / job.folder
-
-
 def make_folder(context: Context, job: TrainingJob) -> None:
     """Make the job's folder, for the owner alone, if it is not there. Blocks."""
     job_folder(context, job).mkdir(mode=0o700, exist_ok=True)
 
 
-def stream_file(context: Context, job: TrainingJob, *, host: str) -> Path:
-    """The log file of one of the job's hosts."""
-    return job_folder(context, job) / "logs" / f"{host}.log"
-
-
 def needs_cleaning(context: Context, job: TrainingJob) -> bool:
     """Whether the service ended between the end of the job and `clean_up`. Blocks."""
     folder = job_folder(context, job)
-    names = ("spec.json", "scratch", *job.hosts)
+    names = ("spec.json", *_BESIDE_LOGS, *job.hosts)
     return any((folder / name).exists() for name in names)
 
 
@@ -328,8 +306,8 @@ def clean_up(context: Context, job: TrainingJob) -> None:
         _end_supervisor(folder)
     except LocalServiceError:
         logger.exception("training job %s", job.name)
-    context.keys.revoke(_owner(job))
-    for name in ("scratch", *job.hosts, "control", "spec.json"):
+    context.keys.revoke(key_owner(job))
+    for name in (*_BESIDE_LOGS, *job.hosts, "control", "spec.json"):
         remove_tree(folder / name)
 
 
@@ -341,11 +319,3 @@ def _end_supervisor(folder: Path) -> None:
             raise LocalServiceError(f"the supervisor of {folder} does not end")
         time.sleep(_POLL)
     processes.sweep(folder)
-
-
-def _tree(folder: Path, host: str) -> MLTree:
-    return MLTree(folder / host / "ml")
-
-
-def _owner(job: TrainingJob) -> str:
-    return f"training-job/{job.name}"

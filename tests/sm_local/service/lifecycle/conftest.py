@@ -12,7 +12,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -116,14 +116,14 @@ class LocalService:
         self.until(lambda: self.describe(name)["TrainingJobStatus"] in final)
         return self.describe(name)
 
-    def log(self, name: str) -> list[str]:
-        """The lines of a training job's only stream; none before there is one."""
+    def log(self, name: str, host: str = "") -> list[str]:
+        """The lines of a training job's streams, or of one host; none before there are some."""
         logs = self.client("logs")
         group = "/aws/sagemaker/TrainingJobs"
         try:
-            streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")[
-                "logStreams"
-            ]
+            streams = logs.describe_log_streams(
+                logGroupName=group, logStreamNamePrefix=f"{name}/{host}"
+            )["logStreams"]
         except logs.exceptions.ResourceNotFoundException:
             return []
         return [
@@ -238,3 +238,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     """A service for the tests of one module."""
     with running_service(tmp_path_factory.mktemp("service")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def run_service() -> Callable[[Path], AbstractContextManager[LocalService]]:
+    """Runs a service in a folder inside of a ``with`` block."""
+    return running_service

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import socketserver
 import sys
+import threading
 import time
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 BASE = Path(os.environ["SAGEMAKER_BASE_DIR"])
 
@@ -47,6 +51,63 @@ def train() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if mode == "wait":
         wait(Path(parameters["until"]))
+    if mode == "hosts":
+        meet(json.loads((BASE / "input/config/resourceconfig.json").read_text()))
+    if mode == "second-fails":
+        second_fails()
+
+
+def meet(resources: dict[str, Any]) -> None:
+    """Listen where the other hosts look for this one, and ask each of them who it is."""
+    own, hosts = resources["current_host"], resources["hosts"]
+    addresses = json.loads(os.environ.get("SMCORE_HOST_ADDRESSES", "{}"))
+    # With ports of its own a host listens there; without, every host has this one.
+    port = int(addresses[own].partition(":")[2].partition("-")[0]) if addresses else 5000
+    with socket.create_server(("", port)) as listener:
+        (BASE / "checkpoints" / own).write_text("is listening")
+        while len(list((BASE / "checkpoints").iterdir())) < len(hosts):
+            time.sleep(0.01)
+        answering = threading.Thread(target=answer, args=(listener, own, len(hosts)))
+        answering.start()
+        found = {}
+        for host in hosts:
+            address, _, ports = addresses.get(host, f"{host}:5000").partition(":")
+            with socket.create_connection((address, int(ports.partition("-")[0]))) as connection:
+                found[host] = connection.makefile().read()
+        answering.join()
+    service = urlsplit(os.environ["AWS_ENDPOINT_URL"])
+    asking = HTTPConnection(service.hostname or "", service.port)
+    asking.request("GET", "/")
+    seen = {
+        "found": found,
+        "service": asking.getresponse().status,
+        "resources": resources,
+        "cpus": sorted(os.sched_getaffinity(0)),
+        "interfaces": [name for _, name in socket.if_nameindex()],
+        "name": socket.gethostname(),
+        "proxy": os.environ.get("HTTPS_PROXY"),
+    }
+    (BASE / "model" / f"{own}.json").write_text(json.dumps(seen))
+    (BASE / "model" / "same").write_text(own)
+    (BASE / "output" / "data" / own).write_text("output")
+    asking.close()
+
+
+def answer(listener: socket.socket, own: str, count: int) -> None:
+    """Tell `count` callers who this is."""
+    for _ in range(count):
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(own.encode())
+
+
+def second_fails() -> None:
+    """The second host ends with an error; the others wait for it."""
+    resources = json.loads((BASE / "input/config/resourceconfig.json").read_text())
+    if resources["current_host"] == "algo-2":
+        (BASE / "output/failure").write_text("ValueError: of the second")
+        sys.exit(4)
+    time.sleep(600)
 
 
 def wait(path: Path) -> None:

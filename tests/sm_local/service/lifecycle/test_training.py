@@ -284,8 +284,13 @@ def test_requests_that_are_refused(shared: Any) -> None:
         ("refused", {"InputDataConfig": [channel("s3://x/y", "..")]}, "channel names must be"),
         (
             "refused",
-            {"ResourceConfig": {"InstanceType": "ml.c4.xlarge", "InstanceCount": 2}},
-            "ResourceConfig.InstanceCount 2 is not available",
+            {"ResourceConfig": {"InstanceType": "ml.c4.xlarge", "InstanceCount": 0}},
+            "'resourceConfig.instanceCount' failed .* greater than or equal to 1",
+        ),
+        (
+            "refused",
+            {"ResourceConfig": {"InstanceType": "ml.c4.xlarge", "InstanceCount": 65}},
+            "ResourceLimitExceeded.* 'ml.c4.xlarge for training job usage' is 64 Instances",
         ),
         (
             "refused",
