@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-import statistics
-import subprocess
-import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.support.servers import (
@@ -22,13 +18,10 @@ from benchmarks.support.servers import (
     install_peer,
     our_server,
     peer_server,
-    wait_until_healthy,
 )
+from benchmarks.support.turns import Taken, print_comparisons, take_turns
 
 WORKERS = 2
-CONNECTIONS = (1, 8)
-ROUNDS = 3
-SECONDS = 4.0
 HANDLER = """
 import numpy as np
 
@@ -40,17 +33,6 @@ def predict_fn(data, model):
 """
 
 
-def load(port: int, connections: int, body: Path) -> dict[str, float]:
-    """What the load generator, a process of its own, measures."""
-    command = [sys.executable, "-m", "benchmarks.support.load"]
-    arguments = [str(port), str(connections), str(SECONDS), str(body)]
-    answer = subprocess.run(
-        [*command, *arguments], stdout=subprocess.PIPE, check=True, cwd=Path(__file__).parents[1]
-    )
-    found: dict[str, float] = json.loads(answer.stdout)
-    return found
-
-
 def model(folder: Path) -> Path:
     """The tree of a container with the handler."""
     code = folder / "model" / "code"
@@ -59,8 +41,8 @@ def model(folder: Path) -> Path:
     return folder
 
 
-def measure(scratch: Path) -> dict[tuple[int, str, str], list[float]]:
-    """(connections, quantity, whose) → one value for each round; the servers take turns."""
+def measure(scratch: Path) -> Taken:
+    """Values of both servers."""
     peer, own = install_peer(scratch), install_ours(scratch)
     body = scratch / "body.json"
     numbers = random.Random(7)
@@ -72,16 +54,7 @@ def measure(scratch: Path) -> dict[tuple[int, str, str], list[float]]:
             model(scratch / "b"), port=ports["theirs"], workers=WORKERS, python=peer
         ),
     }
-    taken: dict[tuple[int, str, str], list[float]] = {}
-    with ExitStack() as stack:
-        for whose, server in servers.items():
-            process = stack.enter_context(server)
-            wait_until_healthy(process, ports[whose], pause=0.1)
-        for connections in CONNECTIONS * ROUNDS:
-            for whose, port in ports.items():
-                for quantity, value in load(port, connections, body).items():
-                    taken.setdefault((connections, quantity, whose), []).append(value)
-    return taken
+    return take_turns(servers, ports, body)
 
 
 def main() -> None:
@@ -92,15 +65,7 @@ def main() -> None:
     except Skipped as skipped:
         print(json.dumps({"skipped": str(skipped)}))
         return
-    for connections in CONNECTIONS:
-        for quantity, unit in (("throughput", "/s"), ("median", "ms"), ("p99", "ms")):
-            comparison = {
-                "claim": f"model server / multi-model-server: {quantity}, {connections} at once",
-                "ours": statistics.median(taken[connections, quantity, "ours"]),
-                "theirs": statistics.median(taken[connections, quantity, "theirs"]),
-                "unit": unit,
-            }
-            print(json.dumps(comparison))
+    print_comparisons(taken, "model server / multi-model-server")
 
 
 if __name__ == "__main__":

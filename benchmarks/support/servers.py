@@ -31,11 +31,13 @@ _ROOT = Path(__file__).parents[2]
 _PEER_PYTHON = "3.8"
 _PEER = ("sagemaker-inference", "multi-model-server", "setuptools<70")
 _PEER_PROGRAM = """
-import sys
+import importlib, sys
 from sagemaker_inference import model_server
 model_server.MMS_CONFIG_FILE = sys.argv[1]
-model_server.start_model_server()
+module, _, function = sys.argv[2].partition(":")
+getattr(importlib.import_module(module), function)()
 """
+_PEER_START = "sagemaker_inference.model_server:start_model_server"
 _BARE = """
 async def application(scope, receive, send):
     if scope["type"] == "http":
@@ -61,29 +63,45 @@ def free_port() -> int:
             return port
 
 
-def install_ours(folder: Path) -> Path:
-    """Install sm-core as a container of no framework has it; the environment's ``bin`` folder.
+def install_ours(folder: Path, *requirements: str, python: Sequence[str] = ()) -> Path:
+    """Install sm-core as a container has it; the environment's ``bin`` folder.
+
+    Args:
+        folder: where to.
+        requirements: beside it; numpy alone, as a container of no framework has it, if absent.
+        python: versions of Python, of which the first that is here is taken; if absent, this one.
 
     Raises:
-        Skipped: there is no package index.
+        Skipped: there is no package index, or no such Python.
     """
-    return _install(folder / "ours", Path(sys.executable), f"{_ROOT}[container]", "numpy")
+    interpreter = _python(python) if python else Path(sys.executable)
+    wanted = requirements or ("numpy",)
+    return _install(folder / "ours", interpreter, f"{_ROOT}[container]", *wanted)
 
 
-def install_peer(folder: Path) -> Path:
+def _python(versions: Sequence[str]) -> Path:
+    for version in versions:
+        found = subprocess.run(
+            [_ROOT / "tools" / "find-python", version], capture_output=True, text=True, check=False
+        )
+        if not found.returncode:
+            return Path(found.stdout.strip())
+    raise Skipped(f"Python {' or '.join(versions)} is needed, and is not here")
+
+
+def install_peer(folder: Path, *requirements: str) -> Path:
     """Install the public toolkit and its server; the environment's ``bin`` folder.
+
+    Args:
+        folder: where to.
+        requirements: beside it.
 
     Raises:
         Skipped: there is no Java, no Python that is old enough, or no package index.
     """
     if shutil.which("java") is None:
         raise Skipped("multi-model-server needs Java: install a headless JRE")
-    found = subprocess.run(
-        [_ROOT / "tools" / "find-python", _PEER_PYTHON], capture_output=True, text=True, check=False
-    )
-    if found.returncode:
-        raise Skipped(f"multi-model-server needs Python {_PEER_PYTHON}, which is not here")
-    return _install(folder / "theirs", Path(found.stdout.strip()), *_PEER)
+    return _install(folder / "theirs", _python([_PEER_PYTHON]), *_PEER, *requirements)
 
 
 def _install(environment: Path, python: Path, *requirements: str) -> Path:
@@ -171,9 +189,17 @@ def bare_uvicorn(base: Path, *, port: int, python: Path) -> Iterator[subprocess.
 
 @contextmanager
 def peer_server(
-    base: Path, *, port: int, workers: int, python: Path
+    base: Path, *, port: int, workers: int, python: Path, start: str = _PEER_START
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The public toolkit's server on the tree `base`, of the environment `python`."""
+    """The public toolkit's server on the tree `base`, of the environment `python`.
+
+    Args:
+        base: the tree.
+        port: to listen on.
+        workers: processes.
+        python: the environment's ``bin`` folder.
+        start: what an image calls, as ``module:function``.
+    """
     logs = str(base / "logs")
     variables = {
         **_variables(base, port, workers, python),
@@ -188,6 +214,7 @@ def peer_server(
         "-c",
         _PEER_PROGRAM,
         str(base / "mms.properties"),
+        start,
     ]
     with _started(command, folder=base, variables=variables) as process:
         yield process

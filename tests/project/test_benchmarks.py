@@ -104,3 +104,14 @@ def test_the_model_server_is_faster_than_the_public_one() -> None:
     for quantity in ("median", "p99"):
         for connections in (1, 8):
             assert ratios[f"{quantity}, {connections} at once"] <= 0.5
+
+
+@pytest.mark.long
+def test_mxnet_is_served_at_twice_the_speed_of_the_public_container() -> None:
+    ratios = {
+        each["claim"].split(": ")[1]: each["ours"] / each["theirs"]
+        for each in measured("mxnet_serving")
+    }
+    for connections in (1, 8):
+        assert ratios[f"throughput, {connections} at once"] >= 2
+        assert ratios[f"median, {connections} at once"] <= 0.5

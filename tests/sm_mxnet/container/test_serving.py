@@ -19,7 +19,7 @@ MAKE = """
 import sys
 from pathlib import Path
 import mxnet as mx
-from sm_mxnet.container.training import save_module
+from sm_mxnet.container.saving import save_module
 
 data = mx.sym.Variable("image")
 layer = mx.sym.FullyConnected(mx.sym.flatten(data), num_hidden=1, name="fc")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,17 +122,48 @@ def input_shape(model: Any) -> tuple[int, ...] | None:
     return tuple(shapes[0].shape[1:])
 
 
-class _PaddedIter(mx.io.NDArrayIter):  # type: ignore[misc]  # MXNet has no types
-    """One batch whose last rows were added to fill it, and are no part of the result."""
+class _Rows(mx.io.NDArrayIter):  # type: ignore[misc]  # MXNet has no types
+    """The rows of a request as batches, the last one filled up with zeros.
 
-    def __init__(self, rows: npt.NDArray[np.float32], *, added: int) -> None:
-        filling = np.zeros((added, *rows.shape[1:]), dtype=rows.dtype)
-        filled = np.concatenate([rows, filling])
-        super().__init__(filled, batch_size=len(filled), last_batch_handle="pad")
-        self._added = added
+    An iterator of MXNet costs more than a small network's whole answer, so it becomes one when
+    somebody asks it for anything; the default prediction needs the rows alone.
+    """
+
+    def __init__(self, rows: npt.NDArray[np.float32], size: int) -> None:
+        """
+        Args:
+            rows: at least one.
+            size: of a batch.
+        """
+        self.rows = rows
+        self.size = size
+
+    def __getattr__(self, name: str) -> Any:
+        if "cursor" in self.__dict__ or "rows" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        added = -len(self.rows) % self.size
+        filled = np.concatenate([self.rows, self._zeros(added)]) if added else self.rows
+        super().__init__(filled, batch_size=self.size, last_batch_handle="pad")
+        return getattr(self, name)
 
     def getpad(self) -> int:
-        return self._added
+        """How many rows of the current batch were added, and are no part of the result."""
+        pad: int = max(0, self.cursor + self.size - len(self.rows))
+        return pad
+
+    def arrays(self) -> Iterator[tuple[Any, int]]:
+        """Each batch as an NDArray, with the number of its rows that were added."""
+        for start in range(0, len(self.rows), self.size):
+            piece = self.rows[start : start + self.size]
+            added = self.size - len(piece)
+            if added:
+                piece = np.concatenate([piece, self._zeros(added)])
+            array = mx.nd.empty(piece.shape)
+            array._sync_copyfrom(piece)  # what mx.nd.array does in the end, at a fifth of the time
+            yield array, added
+
+    def _zeros(self, count: int) -> npt.NDArray[np.float32]:
+        return np.zeros((count, *self.rows.shape[1:]), dtype=self.rows.dtype)
 
 
 def batches(rows: npt.NDArray[np.float32], model: Any) -> Any:
@@ -139,30 +172,38 @@ def batches(rows: npt.NDArray[np.float32], model: Any) -> Any:
     A model without shapes of its own gets all rows as one batch.
     """
     shapes = getattr(model, "data_shapes", None)
-    size = shapes[0].shape[0] if shapes else len(rows)
-    if len(rows) < size:
-        return _PaddedIter(rows, added=size - len(rows))
-    return mx.io.NDArrayIter(rows, batch_size=size, last_batch_handle="pad")
+    return _Rows(rows, shapes[0].shape[0] if shapes else len(rows))
 
 
 def predict(data: Any, model: Any) -> Any:
     """What `model` answers to `data`: an NDArray, or a list of them for several outputs."""
+    if isinstance(data, _Rows) and isinstance(model, (mx.mod.Module, mx.gluon.Block)):
+        call = partial(_forward, model) if isinstance(model, mx.mod.Module) else model
+        return _joined([_without_padding(call(array), added) for array, added in data.arrays()])
     if isinstance(model, mx.mod.BaseModule):
         return model.predict(data)
     if not isinstance(data, mx.io.DataIter):
         return model(data)
     # A network takes arrays, not iterators.
-    outputs = [_without_padding(model(batch.data[0]), batch.pad) for batch in data]
-    return _joined(outputs)
+    return _joined([_without_padding(model(batch.data[0]), batch.pad or 0) for batch in data])
 
 
-def _without_padding(output: Any, pad: int | None) -> Any:
+def _forward(module: Any, array: Any) -> Any:
+    """What ``module.predict`` does for one batch; the outputs are the module's, and copied."""
+    module.forward(mx.io.DataBatch([array]), is_train=False)
+    outputs = [output.copy() for output in module.get_outputs()]
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+def _without_padding(output: Any, added: int) -> Any:
     if isinstance(output, (list, tuple)):
-        return [_without_padding(part, pad) for part in output]
-    return output[: len(output) - (pad or 0)]
+        return [_without_padding(part, added) for part in output]
+    return output[: len(output) - added] if added else output
 
 
 def _joined(outputs: list[Any]) -> Any:
+    if len(outputs) == 1:
+        return outputs[0]
     if isinstance(outputs[0], list):
         return [mx.nd.concat(*parts, dim=0) for parts in zip(*outputs, strict=True)]
     return mx.nd.concat(*outputs, dim=0)

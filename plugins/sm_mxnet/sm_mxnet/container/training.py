@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,9 +15,10 @@ from sm_core.container.functions import call_with_named
 from sm_core.container.process import deferred_stop
 from sm_core.errors import SourceError
 from sm_core.scripts import runs_as_script
+from sm_mxnet.container.saving import save_module
 from sm_mxnet.functions import FUNCTIONS
 
-__all__ = ["cluster", "save_module", "train"]
+__all__ = ["cluster", "train"]
 
 
 def train(environment: TrainingEnvironment) -> bool | None:
@@ -88,37 +86,3 @@ def _save(model: Any, module: ModuleType, environment: TrainingEnvironment) -> N
         custom(model, str(environment.model_dir))
     elif model is not None and environment.is_master:
         save_module(model, environment.model_dir)
-
-
-def save_module(module: Any, model_dir: Path) -> None:
-    """Save a Module as MXNet's serving containers load it.
-
-    ``model-symbol.json`` holds the network, ``model-0000.params`` the parameters, under
-    ``model.params`` too, and ``model-shapes.json`` the shapes of the data inputs.
-
-    Raises:
-        SourceError: `module` is nothing that MXNet's Module API made.
-    """
-    missing = [
-        name for name in ("symbol", "save_params", "data_shapes") if not hasattr(module, name)
-    ]
-    if missing:
-        raise SourceError(
-            f"train returned a {type(module).__name__}, which cannot be saved by default: it has "
-            f"no {' nor '.join(missing)}. Return a Module, or define save(model, model_dir) in the "
-            "script"
-        )
-    module.symbol.save(str(model_dir / "model-symbol.json"))
-    parameters = model_dir / "model-0000.params"
-    module.save_params(str(parameters))
-    _second_name(parameters, model_dir / "model.params")
-    shapes = [{"name": entry.name, "shape": list(entry.shape)} for entry in module.data_shapes]
-    (model_dir / "model-shapes.json").write_text(json.dumps(shapes), encoding="utf-8")
-
-
-def _second_name(path: Path, other: Path) -> None:
-    other.unlink(missing_ok=True)
-    try:
-        os.link(path, other)
-    except OSError:
-        shutil.copyfile(path, other)  # a file system without hard links

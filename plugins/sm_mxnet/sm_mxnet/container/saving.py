@@ -1,0 +1,54 @@
+"""The default ``save``: a Module in the form that MXNet's serving containers load.
+
+A script that runs by itself may call it, too::
+
+    from sm_mxnet.container.saving import save_module
+
+    save_module(module, os.environ["SM_MODEL_DIR"])
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sm_core.errors import SourceError
+
+__all__ = ["save_module"]
+
+
+def save_module(module: Any, model_dir: Path) -> None:
+    """Save a Module as MXNet's serving containers load it.
+
+    ``model-symbol.json`` holds the network, ``model-0000.params`` the parameters, under
+    ``model.params`` too, and ``model-shapes.json`` the shapes of the data inputs.
+
+    Raises:
+        SourceError: `module` is nothing that MXNet's Module API made.
+    """
+    missing = [
+        name for name in ("symbol", "save_params", "data_shapes") if not hasattr(module, name)
+    ]
+    if missing:
+        raise SourceError(
+            f"train returned a {type(module).__name__}, which cannot be saved by default: it has "
+            f"no {' nor '.join(missing)}. Return a Module, or define save(model, model_dir) in the "
+            "script"
+        )
+    module.symbol.save(str(model_dir / "model-symbol.json"))
+    parameters = model_dir / "model-0000.params"
+    module.save_params(str(parameters))
+    _second_name(parameters, model_dir / "model.params")
+    shapes = [{"name": entry.name, "shape": list(entry.shape)} for entry in module.data_shapes]
+    (model_dir / "model-shapes.json").write_text(json.dumps(shapes), encoding="utf-8")
+
+
+def _second_name(path: Path, other: Path) -> None:
+    other.unlink(missing_ok=True)
+    try:
+        os.link(path, other)
+    except OSError:
+        shutil.copyfile(path, other)  # a file system without hard links
