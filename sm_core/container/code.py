@@ -102,6 +102,12 @@ def import_script(code_dir: Path, program: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
+    except SyntaxError as error:
+        del sys.modules[name]
+        beside = Path(error.filename or "")
+        if beside.is_relative_to(code_dir) and beside.is_file():
+            parse_script(beside)  # of a module that the script imports: says so if it is Python 2
+        raise
     except BaseException:
         del sys.modules[name]
         raise

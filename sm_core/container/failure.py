@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from sm_core.container.python2 import todays_name
 from sm_core.errors import SMError
 
 __all__ = ["exception_reason", "log_exception", "output_reason", "user_frames", "write_failure"]
@@ -30,8 +31,8 @@ def exception_reason(error: BaseException, code_dir: Path, *, exit_code: int) ->
 
     It begins as the first generation of framework containers began it; then the container's exit
     code on a line of its own, as a script's reason has it, before anything that the user wrote;
-    then type, message and the last frames of the user's own code. An error of the toolkit's own
-    speaks for itself.
+    then type, message and the last frames of the user's own code. What is called otherwise since
+    Python 2 is told. An error of the toolkit's own speaks for itself.
     """
     if isinstance(error, SMError):
         return str(error)
@@ -42,6 +43,9 @@ def exception_reason(error: BaseException, code_dir: Path, *, exit_code: int) ->
         )
         if frame.line:
             lines.append(f"    {frame.line}")
+    hint = todays_name(error)
+    if hint is not None:
+        lines.append(hint)
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:
         lines.append(f"caused by {_headline(cause)}")

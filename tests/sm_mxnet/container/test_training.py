@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sm_core.errors import SourceError
 from sm_core.testing.containers import Container
 
 pytestmark = pytest.mark.integ
@@ -71,10 +72,30 @@ def test_train_gets_every_documented_argument(container: Container) -> None:
     ]
 
 
-def test_save_is_called_whatever_train_returns(container: Container) -> None:
-    container.write_code({"train.py": SAVE + "def train(): pass\n"})
+def test_a_channel_s_folder_may_be_one_within_it(container: Container) -> None:
+    container.write_code(
+        {"train.py": SAVE + "def train(channel_input_dirs): return channel_input_dirs\n"}
+    )
+    container.write_channel("train", {"digits/x.csv": ""})
+    container.write_channel("test", {"x.csv": ""})
+    folder = container.base / "input" / "data"
+    for named, found in [("digits", "train/digits"), ("absent", "train"), ("../test", "train")]:
+        ended = container.train(
+            hyperparameters={**TRAIN, "sagemaker_s3_uri_train": named, "sagemaker_s3_uri_test": 5}
+        )
+        assert ended.exit_code == 0, ended.log
+        assert saved(container) == {"train": str(folder / found), "test": str(folder / "test")}
+
+
+@pytest.mark.parametrize(
+    ("returned", "value"), [("", None), ("return 0", 0), ("return {}", {}), ("return ''", "")]
+)
+def test_save_is_called_whatever_train_returns(
+    container: Container, returned: str, value: object
+) -> None:
+    container.write_code({"train.py": SAVE + f"def train():\n    {returned or 'pass'}\n"})
     assert container.train(hyperparameters=TRAIN).exit_code == 0
-    assert saved(container) is None
+    assert saved(container) == value
 
 
 def test_nothing_returned_and_no_save_is_an_empty_model(container: Container) -> None:
@@ -265,3 +286,75 @@ def test_a_gluon_network_needs_a_save_of_its_own(tmp_path: Path, mxnet_python: s
     container.write_code({"train.py": script + save})
     assert container.train(hyperparameters=TRAIN).exit_code == 0
     assert (container.base / "model" / "net.params").stat().st_size > 0
+
+
+BUCKETS = """
+import mxnet as mx
+def symbol(key):
+    layer = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=1, name="fc")
+    return mx.sym.LinearRegressionOutput(layer, name="out"), ["data"], ["out_label"]
+
+def train(**kwargs):
+    module = mx.mod.BucketingModule(symbol, default_bucket_key=2)
+    module.bind([("data", (4, 2))], [("out_label", (4, 1))])
+    module.init_params(mx.init.One())
+    return module
+"""
+#: A script that runs by itself, with the default save.
+BY_ITSELF = """
+import os
+import mxnet as mx
+from sm_mxnet.container.saving import save
+
+if __name__ == "__main__":
+    layer = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=1, name="fc")
+    module = mx.mod.Module(layer, label_names=None)
+    module.bind([("data", (4, 2))], for_training=False)
+    module.init_params(mx.init.One())
+    save(module, os.environ["SM_MODEL_DIR"])
+"""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("script", [BUCKETS, BY_ITSELF])
+def test_the_default_save_is_what_the_default_model_fn_loads(
+    tmp_path: Path, mxnet_python: str, script: str
+) -> None:
+    container = Container(tmp_path, python=mxnet_python)
+    container.write_code({"train.py": script})
+    ended = container.train(hyperparameters=TRAIN)
+    assert (ended.exit_code, ended.succeeded) == (0, True), ended.log
+    with container.serve(variables={"SAGEMAKER_PROGRAM": "train.py"}) as server:
+        assert json.loads(server.invoke("[[1, 2], [3, 4]]").body) == [[3], [7]]
+
+
+@pytest.mark.timeout(600)
+def test_an_array_is_no_module_and_no_truth(tmp_path: Path, mxnet_python: str) -> None:
+    script = "import mxnet as mx\ndef train(): return mx.nd.array([0, 1])\n"
+    container = Container(tmp_path, python=mxnet_python)
+    container.write_code({"train.py": script})
+    refused = container.train(hyperparameters=TRAIN)
+    assert refused.failure is not None
+    assert "train returned a NDArray, which cannot be saved by default" in refused.failure
+    save = "def save(model, model_dir): mx.nd.save(model_dir + '/array', model)\n"
+    container.write_code({"train.py": script + save})
+    assert container.train(hyperparameters=TRAIN).exit_code == 0
+    assert (container.base / "model" / "array").stat().st_size > 0
+
+
+def test_the_second_host_saves_nothing_by_default(container: Container) -> None:
+    from sm_mxnet.container.saving import save
+
+    for hosts, current, saves in [
+        (["algo-1", "algo-2"], "algo-2", False),
+        (["algo-2", "algo-1"], "algo-1", True),
+    ]:
+        variables = {"SM_HOSTS": json.dumps(hosts), "SM_CURRENT_HOST": current}
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            if saves:
+                with pytest.raises(SourceError, match="cannot be saved by default"):
+                    save(object(), container.base / "model")
+            else:
+                save(object(), container.base / "model")

@@ -2,9 +2,9 @@
 
 A script that runs by itself may call it, too::
 
-    from sm_mxnet.container.saving import save_module
+    from sm_mxnet.container.saving import save
 
-    save_module(module, os.environ["SM_MODEL_DIR"])
+    save(module, os.environ["SM_MODEL_DIR"])
 """
 
 from __future__ import annotations
@@ -17,7 +17,22 @@ from typing import Any
 
 from sm_core.errors import SourceError
 
-__all__ = ["save_module"]
+__all__ = ["save", "save_module"]
+
+
+def save(module: Any, model_dir: str | os.PathLike[str]) -> None:
+    """Save a trained Module as the default ``save`` does; on the first of several hosts only.
+
+    Args:
+        module: what MXNet's Module API made.
+        model_dir: ``SM_MODEL_DIR``.
+
+    Raises:
+        SourceError: `module` is nothing that MXNet's Module API made.
+    """
+    hosts = json.loads(os.environ.get("SM_HOSTS") or "[]")
+    if not hosts or os.environ.get("SM_CURRENT_HOST") == min(hosts):
+        save_module(module, Path(model_dir))
 
 
 def save_module(module: Any, model_dir: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from types import ModuleType
 from typing import Any
 
 from sm_core.container.environment import ServingEnvironment
 from sm_core.container.errors import ContainerError
 from sm_core.container.inference import FunctionHandler
 from sm_mxnet.container import payloads
+from sm_mxnet.container.compatibility import allow_old_names, split_process_request_fn
 
 __all__ = ["MXNetHandler", "limit_threads"]
 
@@ -46,6 +48,12 @@ class MXNetHandler(FunctionHandler):
                 f"model_fn returned a {type(self.model).__name__}; without predict_fn or "
                 "transform_fn in the script, it must be a Module or a Gluon network"
             )
+
+    def _user_module(self) -> ModuleType | None:
+        allow_old_names()
+        module = super()._user_module()
+        split_process_request_fn(module)
+        return module
 
     def default_model_fn(self, model_dir: str) -> Any:
         """The Module that the default ``save`` wrote to `model_dir`."""

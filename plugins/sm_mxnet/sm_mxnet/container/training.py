@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,6 +16,7 @@ from sm_core.container.functions import call_with_named
 from sm_core.container.process import deferred_stop
 from sm_core.errors import SourceError
 from sm_core.scripts import runs_as_script
+from sm_mxnet.container.compatibility import allow_old_names
 from sm_mxnet.container.saving import save_module
 from sm_mxnet.functions import FUNCTIONS
 
@@ -26,6 +28,7 @@ def train(environment: TrainingEnvironment) -> bool | None:
     program = environment.program
     if program is None or not _has_functions(environment, program):
         return None
+    allow_old_names()
     module = import_script(environment.code_dir, program)
     function = getattr(module, "train", None)
     if function is None:
@@ -60,7 +63,10 @@ def _arguments(environment: TrainingEnvironment) -> Mapping[str, Any]:
     return {
         "hyperparameters": dict(environment.hyperparameters),
         "input_data_config": dict(environment.input_data_config),
-        "channel_input_dirs": environment.channel_input_dirs,
+        "channel_input_dirs": {
+            name: _channel_dir(environment, name, folder)
+            for name, folder in environment.channel_input_dirs.items()
+        },
         "output_data_dir": str(_output_data_dir(environment)),
         "num_gpus": environment.num_gpus,
         "num_cpus": environment.num_cpus,
@@ -68,6 +74,15 @@ def _arguments(environment: TrainingEnvironment) -> Mapping[str, Any]:
         "current_host": environment.current_host,
         "model_dir": str(environment.model_dir),
     }
+
+
+def _channel_dir(environment: TrainingEnvironment, name: str, folder: str) -> str:
+    """The channel's folder, or the one in it that ``sagemaker_s3_uri_<channel>`` names."""
+    named = environment.hyperparameters.get(f"sagemaker_s3_uri_{name}")
+    if not isinstance(named, str):
+        return folder
+    inner = os.path.normpath(os.path.join(folder, named))
+    return inner if Path(inner).is_relative_to(folder) and os.path.isdir(inner) else folder
 
 
 def _output_data_dir(environment: TrainingEnvironment) -> Path:
