@@ -40,7 +40,7 @@ class ReadyMade(Environments):
         super().__init__(context)
         self._folder = folder
 
-    def resolve(self, tags: Mapping[str, str], image: str) -> str:
+    def resolve(self, tags: Mapping[str, str], image: str, *, hosts: int = 1) -> str:
         return image
 
     def ensure(self, digest: str, log: Callable[[str], None]) -> Container:
