@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.datasets import load_digits
 
 from sm_core.testing.containers import Container, Ended
 
@@ -38,14 +40,17 @@ def free_ports(count: int) -> int:
 
 
 class Cluster:
-    """The containers of a job with two hosts that are one machine."""
+    """The containers of a job with several hosts that are one machine."""
 
-    def __init__(self, folder: Path, python: str) -> None:
-        self.containers = {host: Container(folder / host, python=python) for host in HOSTS}
-        first = free_ports(8)
+    def __init__(self, folder: Path, python: str, hosts: Sequence[str] = HOSTS) -> None:
+        for host in hosts:
+            (folder / host).mkdir()
+        self.hosts = hosts
+        self.containers = {host: Container(folder / host, python=python) for host in hosts}
+        first = free_ports(4 * len(hosts))
         addresses = {
-            "algo-1": f"127.0.0.1:{first}-{first + 3}",
-            "algo-2": f"127.0.0.1:{first + 4}-{first + 7}",
+            host: f"127.0.0.1:{first + 4 * index}-{first + 4 * index + 3}"
+            for index, host in enumerate(hosts)
         }
         self.port = first
         self.variables = {"SMCORE_HOST_ADDRESSES": json.dumps(addresses)}
@@ -61,7 +66,7 @@ class Cluster:
                 host: stack.enter_context(
                     container.training(
                         hyperparameters=hyperparameters,
-                        hosts=HOSTS,
+                        hosts=self.hosts,
                         host=host,
                         variables=self.variables,
                     )
@@ -71,13 +76,11 @@ class Cluster:
 
     def train(self, hyperparameters: Mapping[str, Any]) -> dict[str, Ended]:
         with self.training(hyperparameters) as processes:
-            return {host: self.containers[host].ended(processes[host]) for host in HOSTS}
+            return {host: self.containers[host].ended(processes[host]) for host in self.hosts}
 
 
 @pytest.fixture
 def cluster(tmp_path: Path, mxnet_python: str) -> Cluster:
-    for host in HOSTS:
-        (tmp_path / host).mkdir()
     return Cluster(tmp_path, mxnet_python)
 
 
@@ -140,6 +143,73 @@ def test_two_hosts_train_one_model(cluster: Cluster) -> None:
         any((container.base / "model").iterdir()) for container in cluster.containers.values()
     ]
     assert models == [True, False]
+
+
+DIGITS = """
+import mxnet as mx
+import numpy as np
+
+def train(hyperparameters, hosts, current_host, channel_input_dirs, **kwargs):
+    mx.random.seed(1)
+    np.random.seed(1)
+    table = np.loadtxt(channel_input_dirs["train"] + "/digits.csv", delimiter=",", dtype="float32")
+    share = table[hosts.index(current_host) :: len(hosts)]
+    size = 48 // len(hosts)
+    share = share[: len(table) // len(hosts) // size * size]
+    data = mx.io.NDArrayIter(share[:, :64] / 16, share[:, 64], size, label_name="softmax_label")
+    layer = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=10, name="fc")
+    module = mx.mod.Module(mx.sym.SoftmaxOutput(layer, name="softmax"))
+    module.fit(
+        data,
+        num_epoch=8,
+        kvstore=hyperparameters["kvstore"],
+        optimizer="sgd",
+        optimizer_params={"learning_rate": 0.3},
+        initializer=mx.init.One(),
+    )
+    every = mx.io.NDArrayIter(table[:, :64] / 16, table[:, 64], 48, label_name="softmax_label")
+    print("accuracy %.4f on %s" % (module.score(every, "acc")[0][1], current_host))
+    return module
+"""
+
+
+def digits() -> str:
+    """Handwritten digits: 64 pixels from 0 to 16, then the digit."""
+    found = load_digits()
+    rows = zip(found.data[:960].tolist(), found.target[:960].tolist(), strict=True)
+    return "".join(",".join(map(str, [*map(int, row), digit])) + "\n" for row, digit in rows)
+
+
+def accuracies(ended: Mapping[str, Ended]) -> list[float]:
+    for each in ended.values():
+        assert (each.exit_code, each.succeeded) == (0, True), each.log
+    found = [re.search(r"accuracy ([0-9.]+) on", each.log) for each in ended.values()]
+    return [float(match[1]) for match in found if match is not None]
+
+
+def test_two_and_four_hosts_learn_as_much_as_one(tmp_path: Path, mxnet_python: str) -> None:
+    found: dict[tuple[int, str], list[float]] = {}
+    for count, kvstore in [(1, "local"), (2, "dist_sync"), (4, "dist_sync"), (2, "dist_async")]:
+        hosts = [f"algo-{index}" for index in range(1, count + 1)]
+        folder = tmp_path / f"{count}{kvstore}"
+        folder.mkdir()
+        cluster = Cluster(folder, mxnet_python, hosts)
+        cluster.write_code(DIGITS)
+        for container in cluster.containers.values():
+            container.write_channel("train", {"digits.csv": digits()})
+        ended = cluster.train({**TRAIN, "kvstore": kvstore, "_ps_verbose": 1})
+        found[count, kvstore] = accuracies(ended)
+        assert len(found[count, kvstore]) == count
+        for container in cluster.containers.values():
+            assert helpers(container.base) == []
+        # ps-lite's own words, which _ps_verbose asks for.
+        assert count == 1 or "Bind to role=scheduler" in ended["algo-1"].log
+    (alone,) = found.pop((1, "local"))
+    assert alone > 0.9
+    for values in found.values():
+        assert values == pytest.approx([alone] * len(values), abs=0.02)
+    # The gradients of all batches of a step are added up, however many hosts share it.
+    assert found[4, "dist_sync"] == pytest.approx([alone] * 4, abs=0.003)
 
 
 GLOBAL = """
@@ -303,6 +373,7 @@ def test_a_port_is_a_number(cluster: Cluster) -> None:
     assert ended.failure == "hyperparameter _ps_port is 'x'; it must be a whole number"
 
 
+@pytest.mark.long
 def test_training_without_the_store_ends_too(cluster: Cluster) -> None:
     cluster.write_code("def train(**kwargs): ...\n")
     ended = cluster.containers["algo-2"].train(
