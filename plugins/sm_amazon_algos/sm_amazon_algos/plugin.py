@@ -103,7 +103,8 @@ def sm_container(
     return container_spec(framework, device, hosts=hosts)
 
 
-@hookimpl
+# First: the variable that names an algorithm says that this container is for nothing else.
+@hookimpl(tryfirst=True)
 def sm_train(environment: TrainingEnvironment) -> bool | None:
     """Train the algorithm that the container is for."""
     from sm_amazon_algos.container.training import train
@@ -111,7 +112,7 @@ def sm_train(environment: TrainingEnvironment) -> bool | None:
     return train(environment)
 
 
-@hookimpl
+@hookimpl(tryfirst=True)
 def sm_inference(environment: ServingEnvironment) -> InferenceHandler | None:
     """Answer with the model of the algorithm that the container is for."""
     from sm_amazon_algos.containers import VARIABLE

@@ -51,6 +51,8 @@ def parse_lines(text: bytes, *, first: int = 0) -> Rows | None:
         CodecError: a line holds something else than numbers, or another number of them; names it.
     """
     plain = text.translate(None, b'\r" \t')
+    if not plain.strip():
+        return None
     if not plain.endswith(b"\n"):
         plain += b"\n"
     rows = _parse_plain(plain) if _is_plain(plain) else None

@@ -31,9 +31,15 @@ Array = npt.NDArray[Any]
 
 #: What ``auto`` comes to, as the logs of AWS's own jobs have it.
 _CENTRE_FACTOR, _TRIALS = 10, 10
-#: Of several epochs two thirds refine the best trials' centres on the rows themselves: that is
-#: cheaper than to move the many centres for longer, and better.
-_REFINED = 4
+#: Of several epochs two thirds refine the trials' centres on the rows themselves: that is cheaper
+#: than to move the many centres for longer, and better. So many of the best trials begin.
+_REFINED = 10
+#: Passes before which none is given up.
+_ALL_GO_ON = 2
+#: How far towards the means of their rows, and beyond, centres move while there are passes left.
+#: Source: R. Salakhutdinov and S. Roweis, "Adaptive overrelaxed bound optimization methods", ICML
+#: 2003; below 2 that ends where Lloyd's algorithm does, in fewer passes.
+_STRIDE = 1.7
 
 
 class KMeans(Algorithm):
@@ -117,7 +123,12 @@ class _Training:
         for epoch in range(self._epochs - self._refining, self._epochs):
             started = time.time()
             done = refine(self._batches(epoch), found, **self._common)
-            found, msd = done.centres, done.msd
+            left = self._epochs - epoch - 1
+            # The better half goes on, once all have come closer to where they will end.
+            count = len(found) if left >= self._refining - _ALL_GO_ON else -(-len(found) // 2)
+            kept = np.argsort(done.ssd, kind="stable")[:count]
+            step = _STRIDE if left else 1.0
+            found, msd = (found + step * (done.centres - found))[kept], done.msd[kept]
             self._told(epoch, done, started)
         best = int(np.argmin(msd))
         self._job.report.quality("train", "msd", float(msd[best]))

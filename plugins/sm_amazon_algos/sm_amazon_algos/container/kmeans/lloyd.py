@@ -61,7 +61,9 @@ def reduce_centres(
     shift = np.average(points, axis=0, weights=weights)
     around_zero = points - shift
     for trial in range(how.trials):
-        start = draw(around_zero, k, method=how.method, rng=rng, weights=weights)
+        start = draw(
+            around_zero, k, method=how.method, rng=rng, weights=weights, tries=2 + int(np.log(k))
+        )
         centres, distance = _lloyd(around_zero, weights, start, how)
         tried(trial, distance)
         found.append((centres + shift, distance))
