@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,6 +34,7 @@ net = mx.gluon.nn.Dense(1, in_units=2)
 net.initialize(mx.init.Constant(2))
 net.save_parameters(sys.argv[1] + "/net.params")
 """
+ROOT = Path(__file__).parents[3]
 PROGRAM = {"SAGEMAKER_PROGRAM": "serve.py"}
 GLUON = """
 import mxnet as mx
@@ -81,14 +83,28 @@ def test_a_module_by_default(container: Container, size: str) -> None:
 
 def test_what_a_module_refuses(container: Container) -> None:
     with container.serve(variables=PROGRAM) as server:
-        for body, content_type, accept, status, reason in [
+        refused: list[tuple[str | bytes, str | None, str | None, int, str]] = [
             ("[[1, 2, 3]]", "application/json", None, 400, "the model takes (rows, 1, 2)"),
             ("[[1, 2], [3]]", "application/json", None, 400, "rows of equal length"),
             ("", None, None, 400, "the body is not JSON"),
+            ("[[1, NaN]]", None, None, 400, "the body is not JSON"),
+            ("[[1, 1e60]]", None, None, 400, "every number must be finite, and within the range"),
+            ("[]", None, None, 400, "the body is an empty list"),
+            ("null", None, None, 400, "one JSON list of rows, not null"),
+            ("7", None, None, 400, "one JSON list of rows, not a number"),
+            ('{"instances": [[1, 2]]}', None, None, 400, "one JSON list of rows, not an object"),
+            ('[["a", "b"]]', None, None, 400, "with numbers only: no text, null or objects"),
+            ("[[1, 2]][[3, 4]]", None, None, 400, "the body is not JSON"),
+            ("[1, 2]", None, None, 400, "the list has the shape (2), the model takes (rows, 1, 2)"),
+            (b"\xff[[1, 2]]", None, None, 400, "the body is no text in utf-8"),
             ("1,2\n3", "text/csv", None, 400, "line 2 has 1 numbers instead of 2"),
+            ("", "text/csv", None, 400, "no line"),
+            ("a,b\n1,2", "text/csv", None, 400, "line 1"),
+            ("1,nan", "text/csv", None, 400, "finite"),
             ("x", "image/png", None, 415, "this model reads: application/json, text/csv"),
             ("[[1,2]]", None, "image/png", 406, "this model answers with: application/json"),
-        ]:
+        ]
+        for body, content_type, accept, status, reason in refused:
             answer = server.invoke(body, content_type=content_type, accept=accept)
             assert answer.status == status
             assert reason in answer.body.decode()
@@ -119,8 +135,11 @@ def test_a_gluon_network(container: Container) -> None:
         answer = server.invoke("1,2\n3,4", content_type="text/csv", accept="text/csv")
         assert answer.body == b"6.0\r\n14.0\r\n"
         wrong = server.invoke("[[1, 2, 3]]")
-        assert wrong.status == 500
-        assert wrong.body.startswith(b"mxnet.base.MXNetError: ")
+        assert wrong.status == 400
+        assert wrong.body.decode().startswith(
+            "the network does not take an array of the shape (1, 3): Shape inconsistent, "
+        )
+        assert server.invoke("1,2\n3", content_type="text/csv").status == 400
 
 
 def test_a_gluon_network_whose_input_fn_makes_an_array(container: Container) -> None:
@@ -190,3 +209,138 @@ def test_a_model_of_another_type_needs_functions_of_its_own(container: Container
     container.write_code({"serve.py": "def model_fn(d): return {'weights': 3}\n" + predict})
     with container.serve(variables=PROGRAM) as server:
         assert predicted(server.invoke("[[1, 2]]")) == [[3, 6]]
+
+
+OLD = Path(__file__).parent / "mxnet012"
+GLUON_012 = """
+import mxnet as mx
+def model_fn(model_dir):
+    net = mx.gluon.nn.Dense(2)
+    net.load_params(model_dir + "/net.params", ctx=mx.cpu())
+    return net
+"""
+
+
+def answers_of_012(folder: Path, container: Container) -> None:
+    """Serve what MXNet 0.12.1 saved, and expect what it answered itself."""
+    shutil.rmtree(container.base / "model")
+    shutil.copytree(folder, container.base / "model")
+    expected = json.loads((folder / "expected.json").read_bytes())
+    assert expected["version"] == "0.12.1"
+    with container.serve(variables=PROGRAM) as server:
+        found = predicted(server.invoke(json.dumps(expected["images"])))
+        for mine, its in zip(found, expected["answers"], strict=True):
+            assert mine == pytest.approx(its, abs=1e-5)
+    container.write_code({"serve.py": GLUON_012})
+    with container.serve(variables=PROGRAM) as server:
+        (mine,) = predicted(server.invoke("[[1, 2, 3]]"))
+        assert mine == pytest.approx(json.loads((folder / "gluon.json").read_bytes())[0], abs=1e-5)
+
+
+def test_models_that_mxnet_0_12_trained(container: Container) -> None:
+    answers_of_012(OLD, container)
+
+
+#: Trains and saves as AWS's container of 2017 did; for Python 3.6 and MXNet 0.12.1.
+TRAIN_012 = """
+import json, sys
+import mxnet as mx
+import numpy as np
+
+folder = sys.argv[1]
+net = mx.sym.Convolution(mx.sym.var("data"), kernel=(3, 3), num_filter=2, name="conv")
+net = mx.sym.BatchNorm(net, name="bn", fix_gamma=False)
+net = mx.sym.Activation(net, act_type="relu")
+net = mx.sym.Pooling(net, pool_type="max", kernel=(2, 2), stride=(2, 2))
+net = mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=3, name="fc")
+module = mx.mod.Module(mx.sym.SoftmaxOutput(net, name="softmax"))
+images = np.random.RandomState(7).uniform(size=(60, 1, 6, 6)).astype("float32")
+labels = (images.mean(axis=(1, 2, 3)) * 30).astype(int) % 3
+module.fit(mx.io.NDArrayIter(images, labels, 20), num_epoch=3, initializer=mx.init.Xavier())
+module.symbol.save(folder + "/model-symbol.json")
+module.save_params(folder + "/model-0000.params")
+shapes = [{"name": each.name, "shape": list(each.shape)} for each in module.data_shapes]
+json.dump(shapes, open(folder + "/model-shapes.json", "w"))
+answers = module.predict(mx.io.NDArrayIter(images[:20], batch_size=20)).asnumpy()
+expected = {"version": mx.__version__, "images": images[:20], "answers": answers}
+json.dump(expected, open(folder + "/expected.json", "w"), default=lambda each: each.tolist())
+dense = mx.gluon.nn.Dense(2, in_units=3)
+dense.initialize(mx.init.Xavier())
+dense.save_params(folder + "/net.params")
+json.dump(dense(mx.nd.array([[1, 2, 3]])).asnumpy().tolist(), open(folder + "/gluon.json", "w"))
+"""
+#: The last versions of what MXNet 0.12.1 needs that run on Python 3.6.
+MXNET_012 = (
+    "mxnet==0.12.1",
+    "numpy==1.13.3",
+    "graphviz==0.8.4",
+    "requests<2.28",
+    "chardet<4",
+    "idna<3",
+    "certifi<2022",
+    "urllib3<1.27",
+)
+
+
+@pytest.mark.long
+def test_models_that_the_real_mxnet_0_12_trains_now(
+    container: Container, mxnet_python: str, tmp_path: Path
+) -> None:
+    found = subprocess.run(
+        [ROOT / "tools" / "find-python", "3.6"], capture_output=True, text=True, check=False
+    )
+    if found.returncode:
+        pytest.skip("MXNet 0.12.1 needs Python 3.6, which is not here")
+    old, folder = tmp_path / "old", tmp_path / "model012"
+    folder.mkdir()
+    subprocess.run([found.stdout.strip(), "-m", "venv", old], check=True)
+    subprocess.run([old / "bin" / "pip", "install", "--quiet", *MXNET_012], check=True)
+    # It needs a Fortran library that systems of today have not; the new MXNet brings it along.
+    (library,) = Path(mxnet_python).parents[1].glob("lib/python3.*/site-packages/mxnet")
+    subprocess.run(
+        [old / "bin" / "python", "-c", TRAIN_012, folder],
+        env={**os.environ, "LD_LIBRARY_PATH": str(library)},
+        check=True,
+    )
+    answers_of_012(folder, container)
+
+
+#: The default prediction takes a shorter way than MXNet's own; this compares the two.
+COMPARE = """
+import mxnet as mx
+import numpy as np
+from sm_mxnet.container.models import batches, predict
+
+data = mx.sym.Variable("data")
+one = mx.sym.FullyConnected(data, num_hidden=2, name="one")
+pair = mx.sym.Group([one, mx.sym.FullyConnected(data, num_hidden=3, name="two")])
+for symbol in (one, pair):
+    for size in (1, 3, 4):
+        module = mx.mod.Module(symbol, label_names=None)
+        module.bind([("data", (size, 5))], for_training=False)
+        module.init_params(mx.init.Uniform(1))
+        for count in range(1, 10):
+            rows = np.random.uniform(size=(count, 5)).astype("float32")
+            mine = predict(batches(rows, module), module)
+            its = module.predict(batches(rows, module))
+            if symbol is one:
+                mine, its = [mine], [its]
+            assert [each.shape[0] for each in mine] == [count] * len(its)
+            for a, b in zip(mine, its, strict=True):
+                assert (a.asnumpy() == b.asnumpy()).all()
+            iterator = batches(rows, module)
+            assert isinstance(iterator, mx.io.NDArrayIter) and iterator.batch_size == size
+            seen = [batch.data[0][: size - batch.pad].asnumpy() for batch in iterator]
+            assert (np.concatenate(seen) == rows).all()
+            first = predict(batches(rows, module), module)
+            kept = (first if symbol is one else first[0]).asnumpy()
+            predict(batches(rows * 0, module), module)
+            assert ((first if symbol is one else first[0]).asnumpy() == kept).all()
+"""
+
+
+def test_the_short_way_predicts_what_mxnet_s_own_does(mxnet_python: str) -> None:
+    done = subprocess.run(
+        [mxnet_python, "-c", COMPARE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

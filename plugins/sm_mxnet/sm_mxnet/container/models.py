@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import mxnet as mx
 import numpy as np
 import numpy.typing as npt
 
-from sm_core.container.errors import ContainerError, RequestRefused
+from sm_core.container.errors import BadPayload, ContainerError, RequestRefused
 
 __all__ = ["batches", "input_shape", "is_supported", "load_module", "predict"]
 
@@ -178,7 +179,7 @@ def batches(rows: npt.NDArray[np.float32], model: Any) -> Any:
 def predict(data: Any, model: Any) -> Any:
     """What `model` answers to `data`: an NDArray, or a list of them for several outputs."""
     if isinstance(data, _Rows) and isinstance(model, (mx.mod.Module, mx.gluon.Block)):
-        call = partial(_forward, model) if isinstance(model, mx.mod.Module) else model
+        call = partial(_forward if isinstance(model, mx.mod.Module) else _called, model)
         return _joined([_without_padding(call(array), added) for array, added in data.arrays()])
     if isinstance(model, mx.mod.BaseModule):
         return model.predict(data)
@@ -193,6 +194,24 @@ def _forward(module: Any, array: Any) -> Any:
     module.forward(mx.io.DataBatch([array]), is_train=False)
     outputs = [output.copy() for output in module.get_outputs()]
     return outputs if len(outputs) > 1 else outputs[0]
+
+
+def _called(net: Any, array: Any) -> Any:
+    """The network's answer; it alone knows what it takes, and says so in MXNet's words.
+
+    Raises:
+        BadPayload: `array` has a shape that it does not take.
+    """
+    try:
+        return net(array)
+    except (mx.base.MXNetError, ValueError) as error:
+        *_, reason = str(error).partition("MXNetError: ")
+        if re.search("shape|ndim", reason, re.IGNORECASE) is None:
+            raise
+        raise BadPayload(
+            f"the network does not take an array of the shape {array.shape}: "
+            f"{reason.strip().splitlines()[0]}"
+        ) from error
 
 
 def _without_padding(output: Any, added: int) -> Any:
