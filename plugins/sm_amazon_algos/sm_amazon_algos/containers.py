@@ -13,6 +13,7 @@ __all__ = ["ALGORITHMS", "VARIABLE", "container_spec"]
 ALGORITHMS = {
     "kmeans": "sm_amazon_algos.container.kmeans.algorithm:KMeans",
     "pca": "sm_amazon_algos.container.pca.algorithm:PCA",
+    "linear-learner": "sm_amazon_algos.container.linear.algorithm:LinearLearner",
 }
 #: Tells a container which of them it is for.
 VARIABLE = "SMCORE_ALGORITHM"

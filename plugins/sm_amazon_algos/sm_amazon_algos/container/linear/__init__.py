@@ -1,0 +1,1 @@
+"""LinearLearner: linear regression and classification, by the best of many models."""
