@@ -14,6 +14,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import tomli
 
 from sm_core.containerspec import ContainerSpec
 
@@ -119,18 +120,6 @@ def _ancestors() -> set[int]:
 
 
 ROOT = Path(__file__).parents[1]
-#: What sm_core.container needs, beside what a framework's plugin says.
-CONTAINER_REQUIREMENTS = (
-    "attrs",
-    "boto3",
-    "httptools",
-    "orjson",
-    "pluggy",
-    "pysimdjson",
-    "typing_extensions",
-    "uvicorn",
-    "uvloop",
-)
 
 
 @pytest.fixture(scope="session")
@@ -150,8 +139,10 @@ def _container_python(spec: ContainerSpec) -> str:
         python = str(find_python(spec.python))
     except EnvironmentFailed as error:
         pytest.skip(str(error))
+    table = tomli.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    requirements = [*spec.requirements, *table["optional-dependencies"]["container"]]
     own = (ROOT, *(ROOT / "plugins" / name.replace("-", "_") for name in spec.distributions))
-    parts = [python, *spec.requirements, *CONTAINER_REQUIREMENTS]
+    parts = [python, *requirements]
     parts += [f"{folder}\n{(folder / 'pyproject.toml').read_text('utf-8')}" for folder in own]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sm-core-tests"
@@ -163,7 +154,7 @@ def _container_python(spec: ContainerSpec) -> str:
             shutil.rmtree(folder, ignore_errors=True)
             _uv("venv", "--quiet", "--python", python, str(folder))
             install = ("pip", "install", "--quiet", "--python", str(folder / "bin" / "python"))
-            _uv(*install, *spec.requirements, *CONTAINER_REQUIREMENTS)
+            _uv(*install, *requirements)
             _uv(*install, "--no-deps", *(f"--editable={entry}" for entry in own))
             (folder / ".complete").touch()
     return str(folder / "bin" / "python")
