@@ -12,6 +12,7 @@ import re
 import secrets
 import threading
 from collections import namedtuple
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -56,20 +57,24 @@ def has_handlers(script: Path) -> bool:
 class ScriptHandler(InferenceHandler):
     """Answers with the script's handlers."""
 
-    def __init__(self, environment: ServingEnvironment, script: Path) -> None:
+    def __init__(
+        self, environment: ServingEnvironment, script: Path, load: Callable[[str], Any]
+    ) -> None:
+        """
+        Args:
+            environment: of the server.
+            script: that defines them.
+            load: makes the models of their folder.
+        """
         self._environment = environment
+        self._load_models = load
         self._script = script
         self._api: RestApi | None = None
         self._module: Any = None
 
     def load(self) -> None:
         """Load the model, serve its REST API, import the script."""
-        from sm_tensorflow.container.serving import TensorFlowHandler
-
-        models = TensorFlowHandler(self._environment).default_model_fn(
-            str(self._environment.model_dir)
-        )
-        self._api = RestApi(models)
+        self._api = RestApi(self._load_models(str(self._environment.model_dir)))
         self._module = import_script(self._environment.code_dir, self._script.name)
 
     def handle(self, request: Request) -> Response:

@@ -46,7 +46,7 @@ def handler(environment: ServingEnvironment) -> InferenceHandler:
 
     script = _script_of(environment)
     if script is not None and has_handlers(script):
-        return ScriptHandler(environment, script)
+        return ScriptHandler(environment, script, TensorFlowHandler(environment).default_model_fn)
     return TensorFlowHandler(environment)
 
 
