@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -279,6 +280,26 @@ class TestSeveralHosts:
         assert result.finished.outcome == "failed"
         assert result.finished.codes == {"algo-1": -signal.SIGTERM, "algo-2": 7}
         assert result.stopping == "failed"
+
+    def test_a_failure_names_the_host_that_was_first(self, folder: Path) -> None:
+        second = "trap 'exit 8' TERM; while :; do sleep 0.01; done"
+        result = run(folder, shell(folder, second, "algo-1"), shell(folder, "exit 7", "algo-2"))
+        assert result.failed == "algo-2"
+
+    def test_a_helper_ends_with_the_last_host(self, folder: Path) -> None:
+        helper = attrs.evolve(shell(folder, "sleep 60", "helper"), helper=True)
+        result = run(folder, helper, shell(folder, "true"), shell(folder, "sleep 0.1", "algo-2"))
+        assert result.finished is not None
+        assert result.finished.outcome == "completed"
+        assert result.finished.codes == {"algo-1": 0, "algo-2": 0}
+        marker = json.loads((folder / "spec.json").read_text())["marker"]
+        assert processes.marked_by_ps(marker) == []
+
+    def test_a_helper_that_fails_ends_the_hosts(self, folder: Path) -> None:
+        helper = attrs.evolve(shell(folder, "exit 3", "helper"), helper=True)
+        result = run(folder, helper, shell(folder, "sleep 60"))
+        assert result.finished is not None
+        assert (result.finished.outcome, result.failed) == ("failed", "helper")
 
     def test_a_stop_does_not_hide_a_failure(self, folder: Path) -> None:
         stubborn = "trap '' TERM; echo ready; while :; do sleep 0.01; done"

@@ -35,6 +35,7 @@ __all__ = [
     "network_wanted",
     "on_private_network",
     "on_shared_network",
+    "program_environment",
     "shares",
 ]
 
@@ -150,7 +151,7 @@ def _find() -> Network:
     try:
         probe = subprocess.run(
             [*_PROGRAM, "--probe"],
-            env=_program_environment(),
+            env=program_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -169,7 +170,8 @@ def _find() -> Network:
 _PROGRAM = (sys.executable, "-S", "-m", "sm_local.network")
 
 
-def _program_environment() -> dict[str, str]:
+def program_environment() -> dict[str, str]:
+    """Variables of ``python -S -m sm_local.…``."""
     folder = Path(sm_local.__file__).parent.parent
     return {"PATH": os.defpath, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
 
@@ -211,7 +213,7 @@ def on_private_network(
         service_port: of the local service, which stays where it was for the hosts.
     """
     names = [host.name for host in hosts]
-    variables = _program_environment()
+    variables = program_environment()
     for host in hosts:
         variables.update(_outer_proxies(host.environment))
     keeper = HostProcess(
@@ -220,6 +222,7 @@ def on_private_network(
         environment=variables,
         directory=Path("/"),
         log=hosts[0].log.with_name(f"{KEEPER}.log"),
+        helper=True,
     )
     entering = [
         _started(attrs.evolve(host, environment=_inner(host.environment, names)), cpus, folder)

@@ -61,6 +61,8 @@ class HostProcess:
         environment: all its variables; nothing else is inherited.
         directory: its working directory.
         log: file that its standard output and standard error are appended to.
+        helper: it serves the others, and is ended when all of them have ended; if it fails before
+            that, they are ended as by a host's failure.
     """
 
     name: str
@@ -68,6 +70,7 @@ class HostProcess:
     environment: Mapping[str, str]
     directory: Path
     log: Path
+    helper: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +79,8 @@ class Finished:
 
     Attributes:
         outcome: ``completed`` (every host exited with 0), ``failed``, ``stopped``, ``max_runtime``.
-        codes: exit code of each host; -N is signal N; 126 and 127: it could not be started.
+        codes: exit code of each host that is no helper; -N is signal N; 126 and 127: it could not
+            be started.
         time: seconds since the epoch.
     """
 
@@ -187,6 +191,7 @@ def _write_spec(
                 "environment": dict(host.environment),
                 "directory": str(host.directory),
                 "log": str(host.log.absolute()),
+                "helper": host.helper,
             }
             for host in hosts
         ],

@@ -91,9 +91,8 @@ class Log:
         except OSError:
             # The job may well go on without its log; one that needs the disk will fail itself.
             self._lost += len(lines)
-            return
-        self._torn = False
-        self._lost = 0
+        else:
+            self._torn, self._lost = False, 0
 
 
 def _pieces(line: bytes) -> list[bytes]:
@@ -116,9 +115,9 @@ class Host:
         self.command = _field(spec, "command", list)
         self.environment = _field(spec, "environment", dict)
         self.directory = _field(spec, "directory", str)
+        self.helper = _field(spec, "helper", bool)
         self.log = Log(_field(spec, "log", str))
-        self.pid = 0
-        self.output = -1
+        self.pid, self.output = 0, -1
         self.code: int | None = None
 
     def start(self, marker: str, lifeline: int) -> None:
@@ -224,11 +223,12 @@ class Supervisor:
             self._drain(host)
             host.log.close()
         outcome = {None: "completed", "stop": "stopped"}.get(self.reason, self.reason)
-        self.record("finished", outcome=outcome, codes={h.name: h.code for h in self.hosts})
+        codes = {host.name: host.code for host in self.hosts if not host.helper}
+        self.record("finished", outcome=outcome, codes=codes)
 
     def running(self) -> list[Host]:
-        """Return the hosts that have started and not ended."""
-        return [host for host in self.hosts if host.pid and host.code is None]
+        """Return the hosts that have started and not ended; helpers go with the last of them."""
+        return [h for h in self.hosts if h.pid and h.code is None and not h.helper]
 
     def _wait(self) -> None:
         left = None if self.deadline is None else self.deadline - time.monotonic()
@@ -266,7 +266,7 @@ class Supervisor:
             host.signal(signal.SIGTERM)
 
     def _reap(self) -> None:
-        hosts = {host.pid: host for host in self.running()}
+        hosts = {host.pid: host for host in self.hosts if host.code is None}
         for pid, status in _ended_children():
             if (host := hosts.get(pid)) is None:
                 continue  # an orphan of a host, adopted

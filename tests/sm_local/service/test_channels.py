@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sm_local.home import Home
-from sm_local.service.channels import DownloadError, download, relative_path
+from sm_local.service.channels import DownloadError, download, relative_path, stage
 from sm_local.service.context import Context
 from sm_local.service.objects import Objects
 
@@ -114,3 +114,64 @@ def test_what_cannot_be_files(
     with pytest.raises(DownloadError, match=match):
         download(objects, channel(uri), folder=tmp_path / "in" / "train")
     assert not (tmp_path / "x").exists()
+
+
+def sharded(uri: str, **changes: Any) -> dict[str, Any]:
+    source = {
+        "S3DataType": "S3Prefix",
+        "S3Uri": uri,
+        "S3DataDistributionType": "ShardedByS3Key",
+    }
+    return {"ChannelName": "train", "DataSource": {"S3DataSource": source}, **changes}
+
+
+@given(count=st.integers(1, 9), hosts=st.integers(1, 5), seed=st.none() | st.integers(0, 9))
+def test_shards_are_even_and_complete(
+    tmp_path_factory: pytest.TempPathFactory, count: int, hosts: int, seed: int | None
+) -> None:
+    root = tmp_path_factory.mktemp("shards")
+    context = Context.open(Home(root / "home").create(), port=1)
+    context.objects.create_bucket("data")
+    for number in range(count):
+        context.objects.put_bytes("data", f"p/{number}", b"")
+    asked = sharded("s3://data/p/", **({} if seed is None else {"ShuffleConfig": {"Seed": seed}}))
+    shards = []
+    for host in range(hosts):
+        folder = root / f"host-{host}"
+        written = download(context.objects, asked, folder=folder, host=host, hosts=hosts)
+        shards.append(files(folder))
+        assert len(shards[-1]) == written
+    context.database.close()
+    names = [name for shard in shards for name in shard]
+    assert sorted(names) == [str(number) for number in range(count)]
+    sizes = [len(shard) for shard in shards]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_file_of_a_channel_is_no_link(objects: Objects, tmp_path: Path) -> None:
+    objects.put_bytes("data", "p/a", b"before")
+    download(objects, channel("s3://data/p"), folder=tmp_path / "train")
+    (tmp_path / "train" / "a").write_bytes(b"after!")
+    _, stored = objects.open("data", "p/a")
+    with stored:
+        assert stored.read() == b"before"
+
+
+def test_each_object_is_staged_once(objects: Objects, tmp_path: Path) -> None:
+    objects.put_bytes("data", "p/a", b"1")
+    objects.put_bytes("data", "p/dir/", b"")
+    manifest = b'[{"prefix": "s3://data/p/"}, "a", "a", "dir/"]'
+    objects.put_bytes("data", "manifest", manifest)
+    asked = channel("s3://data/manifest")
+    asked["DataSource"]["S3DataSource"]["S3DataType"] = "ManifestFile"
+    stream = stage(objects, asked, folder=tmp_path / "pipe")
+    assert files(tmp_path / "pipe") == {"00000000": b"1"}
+    first, second = stream["groups"]
+    assert first == second == [{"file": str(tmp_path / "pipe" / "00000000")}]
+
+
+def test_gzip_that_is_none(objects: Objects, tmp_path: Path) -> None:
+    objects.put_bytes("data", "p/a", b"plain")
+    asked = {**channel("s3://data/p"), "CompressionType": "Gzip"}
+    with pytest.raises(DownloadError, match="s3://data/p: p/a is not compressed with gzip"):
+        stage(objects, asked, folder=tmp_path / "pipe")

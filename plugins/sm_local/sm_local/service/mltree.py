@@ -10,6 +10,8 @@ from typing import Any
 
 import attrs
 
+from sm_local.service.datasets import input_mode
+
 __all__ = ["MLTree"]
 
 _GROUP = "homogeneousCluster"
@@ -109,8 +111,8 @@ class MLTree:
 def _channel(channel: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, str]:
     source = channel["DataSource"]["S3DataSource"]
     described = {
-        "TrainingInputMode": channel.get("InputMode")
-        or request["AlgorithmSpecification"]["TrainingInputMode"],
+        # A script cannot tell FastFile from File, and is not told.
+        "TrainingInputMode": "Pipe" if input_mode(channel, request) == "Pipe" else "File",
         "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
         "RecordWrapperType": channel.get("RecordWrapperType", "None"),
     }

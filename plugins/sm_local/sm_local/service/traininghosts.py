@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 
 from sm_local import processes
-from sm_local.home import Credentials
-from sm_local.jobnetwork import Network, on_private_network, on_shared_network
+from sm_local.feeder import Plan, Stream, first_epoch
+from sm_local.home import Credentials, write_private
+from sm_local.jobnetwork import (
+    Network,
+    on_private_network,
+    on_shared_network,
+    program_environment,
+)
 from sm_local.service.containers import container_environment
 from sm_local.service.context import Context
 from sm_local.service.environmentstore import Container
 from sm_local.service.mltree import MLTree
 from sm_local.service.trainingjob import TrainingJob
 
-__all__ = ["CHECKPOINTS", "TrainingHosts", "job_folder", "key_owner", "stream_file"]
+__all__ = ["CHECKPOINTS", "PIPES", "TrainingHosts", "job_folder", "key_owner", "stream_file"]
 
 #: In the job's folder: what all its hosts see as their checkpoints.
 CHECKPOINTS = "checkpoints"
+#: In the job's folder: what its channels in Pipe mode deliver.
+PIPES = "pipes"
+#: The process that delivers it.
+FEEDER = "feeder"
 
 
 def job_folder(context: Context, job: TrainingJob) -> Path:
@@ -87,6 +99,7 @@ class TrainingHosts:
             network: from `network`.
             ports: a range for each host; empty if they need none.
         """
+        helpers = self._feeding()
         credentials = self._context.keys.issue(key_owner(self._job))
         self.checkpoints.mkdir(mode=0o700, exist_ok=True)
         alone = [
@@ -94,16 +107,48 @@ class TrainingHosts:
             for host in self._job.hosts
         ]
         if len(alone) == 1:
-            return alone
+            return [*helpers, *alone]
         if network.private:
             port = int(self._context.endpoint_url.rpartition(":")[2])
-            return on_private_network(alone, folder=self._folder, service_port=port)
+            inside = on_private_network(alone, folder=self._folder, service_port=port)
+            return [*helpers, *inside]
         self.log(
             f"the {len(alone)} hosts share this machine's network ({network.reason}): their names "
             "do not resolve; environment.address_of(host, port), or SMCORE_HOST_ADDRESSES, says "
             "where they are"
         )
-        return on_shared_network(alone, ports)
+        return [*helpers, *on_shared_network(alone, ports)]
+
+    @property
+    def plan(self) -> Path:
+        """What the channels in Pipe mode deliver."""
+        return self._folder / PIPES / "plan.json"
+
+    def write_plan(self, streams: list[Stream]) -> None:
+        """Note what the channels in Pipe mode deliver, whole or not at all. Blocks."""
+        for tree in self.trees:
+            tree.create()
+        plan: Plan = {"folders": [str(tree.data) for tree in self.trees], "streams": streams}
+        write_private(self.plan, json.dumps(plan).encode())
+
+    def _feeding(self) -> list[processes.HostProcess]:
+        """What feeds the channels in Pipe mode, if there are any; makes their first FIFOs."""
+        if not self.plan.exists():
+            return []
+        plan: Plan = json.loads(self.plan.read_bytes())
+        for folder in plan["folders"]:
+            for stream in plan["streams"]:
+                first_epoch(Path(folder), stream["channel"])
+        return [
+            processes.HostProcess(
+                name=FEEDER,
+                command=(sys.executable, "-S", "-m", "sm_local.feeder", str(self.plan)),
+                environment=program_environment(),
+                directory=Path("/"),
+                log=stream_file(self._context, self._job, host=FEEDER),
+                helper=True,
+            )
+        ]
 
     def _process(
         self, host: str, container: Container, *, network: Network, credentials: Credentials

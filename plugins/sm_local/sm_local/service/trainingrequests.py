@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sm_local.service.artifacts import model_uri, output_location
-from sm_local.service.channels import channel_location
 from sm_local.service.checks import ANY, EachOf, OneOf, invalid, refuse_unsupported, required
+from sm_local.service.datasets import channel_location, input_mode
 from sm_local.service.errors import ServiceError
 from sm_local.service.objects import Objects
 from sm_local.service.paging import Listed, as_datetime
@@ -25,7 +25,7 @@ _SUPPORTED: Mapping[str, Any] = {
     "HyperParameters": ANY,
     "AlgorithmSpecification": {
         "TrainingImage": ANY,
-        "TrainingInputMode": OneOf(["File"]),
+        "TrainingInputMode": OneOf(["File", "FastFile", "Pipe"]),
         # Whoever asks for the metrics finds them in the log.
         "MetricDefinitions": ANY,
     },
@@ -35,15 +35,17 @@ _SUPPORTED: Mapping[str, Any] = {
             "ChannelName": ANY,
             "DataSource": {
                 "S3DataSource": {
-                    "S3DataType": OneOf(["S3Prefix"]),
+                    "S3DataType": OneOf(["S3Prefix", "ManifestFile", "AugmentedManifestFile"]),
                     "S3Uri": ANY,
-                    "S3DataDistributionType": OneOf(["FullyReplicated"]),
+                    "S3DataDistributionType": OneOf(["FullyReplicated", "ShardedByS3Key"]),
+                    "AttributeNames": ANY,
                 }
             },
             "ContentType": ANY,
-            "CompressionType": OneOf(["None"]),
-            "RecordWrapperType": OneOf(["None"]),
-            "InputMode": OneOf(["File"]),
+            "CompressionType": OneOf(["None", "Gzip"]),
+            "RecordWrapperType": OneOf(["None", "RecordIO"]),
+            "InputMode": OneOf(["File", "FastFile", "Pipe"]),
+            "ShuffleConfig": ANY,
         }
     ),
     "OutputDataConfig": {"S3OutputPath": ANY, "CompressionType": OneOf(["GZIP"])},
@@ -77,6 +79,7 @@ def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:
     channels = request.get("InputDataConfig", ())
     for channel in channels:
         required(channel, "DataSource.S3DataSource")
+        _check_mode(channel, request)
     names = [channel["ChannelName"] for channel in channels]
     for name in names:
         if names.count(name) > 1 or name in (".", ".."):
@@ -86,6 +89,27 @@ def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:
     stopping.setdefault("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME)
     checked["StoppingCondition"] = stopping
     return checked
+
+
+def _check_mode(channel: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    """Raises: ServiceError: the channel asks for what its input mode cannot do."""
+    name = channel["ChannelName"]
+    source = channel["DataSource"]["S3DataSource"]
+    augmented = source["S3DataType"] == "AugmentedManifestFile"
+    if augmented and not source.get("AttributeNames"):
+        raise invalid(f"channel {name}: AttributeNames must name what of the manifest is streamed")
+    if source.get("AttributeNames") and not augmented:
+        raise invalid(f"channel {name}: AttributeNames are for S3DataType AugmentedManifestFile")
+    if input_mode(channel, request) == "Pipe":
+        return
+    asked = {
+        "S3DataType AugmentedManifestFile": augmented,
+        "CompressionType Gzip": channel.get("CompressionType") == "Gzip",
+        "RecordWrapperType RecordIO": channel.get("RecordWrapperType") == "RecordIO",
+    }
+    for what, wanted in asked.items():
+        if wanted:
+            raise invalid(f"channel {name}: {what} is for the input mode Pipe only")
 
 
 def _check_count(resources: Mapping[str, Any]) -> None:
@@ -114,8 +138,10 @@ def check_channels(objects: Objects, request: Mapping[str, Any], *, region: str)
     for channel in request.get("InputDataConfig", ()):
         where = channel_location(channel)
         if objects.has_bucket(where.bucket):
-            page = objects.page(where.bucket, prefix=where.key, limit=1)
-            if page.objects:
+            is_prefix = channel["DataSource"]["S3DataSource"]["S3DataType"] == "S3Prefix"
+            if is_prefix and objects.page(where.bucket, prefix=where.key, limit=1).objects:
+                continue
+            if not is_prefix and objects.info(where.bucket, where.key) is not None:
                 continue
         uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
         raise invalid(

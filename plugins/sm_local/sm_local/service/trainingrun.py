@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,17 +14,19 @@ from typing import Any, NoReturn, TypeVar
 
 from sm_core.errors import LocalServiceError
 from sm_local import processes
-from sm_local.jobnetwork import KEEPER
+from sm_local.feeder import Stream
 from sm_local.network import enter
 from sm_local.service.artifacts import UploadError, output_location, upload
-from sm_local.service.channels import DownloadError, download
+from sm_local.service.channels import DownloadError, download, stage
 from sm_local.service.context import Context
+from sm_local.service.datasets import input_mode
 from sm_local.service.detached import completed, detached
 from sm_local.service.environmentstore import Container, Environments
 from sm_local.service.folders import remove_tree
 from sm_local.service.stores import Store
 from sm_local.service.traininghosts import (
     CHECKPOINTS,
+    PIPES,
     TrainingHosts,
     job_folder,
     key_owner,
@@ -48,7 +50,7 @@ _HAS_GPUS = re.compile(r"ml\.[pg]\d")
 T = TypeVar("T")
 
 #: What of a job's folder goes with its end, beside what belongs to one host.
-_BESIDE_LOGS = ("scratch", CHECKPOINTS, enter.SOCKET_NAME, enter.HOSTS_FILE)
+_BESIDE_LOGS = ("scratch", CHECKPOINTS, PIPES, enter.SOCKET_NAME, enter.HOSTS_FILE)
 
 #: How a reason begins that is the container's own.
 _BLAMED = "AlgorithmError: "
@@ -175,18 +177,36 @@ class TrainingRun:
             stopping.cancel()
 
     async def _download(self) -> None:
-        for host in self.job.hosts:
-            tree = self._hosts.tree(host)
-            await detached(partial(remove_tree, tree.data), name=f"clear {self.job.name}")
-            for channel in self.job.request.get("InputDataConfig", ()):
-                folder = tree.data / channel["ChannelName"]
-                work = partial(download, self._context.objects, channel, folder=folder)
-                try:
-                    await detached(work, name=f"download {self.job.name}")
-                except DownloadError as error:
-                    raise _Failed(f"ClientError: Data download failed:{error}") from error
-                if self._stop.is_set():
-                    raise _Stopped
+        pipes = self._hosts.plan.parent
+        for folder in (pipes, *(tree.data for tree in self._hosts.trees)):
+            await detached(partial(remove_tree, folder), name=f"clear {self.job.name}")
+        streams: list[Stream] = []
+        for channel in self.job.request.get("InputDataConfig", ()):
+            try:
+                if input_mode(channel, self.job.request) == "Pipe":
+                    folder = pipes / f"{len(streams)}"
+                    work = partial(stage, self._context.objects, channel, folder=folder)
+                    streams.append(await detached(work, name=f"stage {self.job.name}"))
+                else:
+                    await self._download_files(channel)
+            except DownloadError as error:
+                raise _Failed(f"ClientError: Data download failed:{error}") from error
+            if self._stop.is_set():
+                raise _Stopped
+        if streams:
+            await asyncio.to_thread(self._hosts.write_plan, streams)
+
+    async def _download_files(self, channel: Mapping[str, Any]) -> None:
+        for number, tree in enumerate(self._hosts.trees):
+            work = partial(
+                download,
+                self._context.objects,
+                channel,
+                folder=tree.data / channel["ChannelName"],
+                host=number,
+                hosts=len(self.job.hosts),
+            )
+            await detached(work, name=f"download {self.job.name}")
 
     def _launch(self, container: Container) -> None:
         """Write what the hosts read, and start the supervisor. Blocks."""
@@ -246,10 +266,13 @@ class TrainingRun:
             return Outcome.stopped()
         if finished.outcome == "max_runtime":
             return Outcome.out_of_time()
-        if status.failed == KEEPER:
-            log = stream_file(self._context, self.job, host=KEEPER)
+        if status.failed is not None and status.failed not in self.job.hosts:
+            log = stream_file(self._context, self.job, host=status.failed)
             words = " ".join(text for _, text in processes.read_log(log)[0][-3:])
-            return Outcome.failed(f"InternalServerError: the hosts' private network ended: {words}")
+            said = f": {words}" if words else ""
+            return Outcome.failed(
+                f"InternalServerError: the {status.failed} of the job ended before it did{said}"
+            )
         # What the others say, or have for an exit code, is often a consequence only.
         host = status.failed or self.job.hosts[0]
         code = finished.codes[host]

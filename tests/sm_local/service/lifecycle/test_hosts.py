@@ -137,7 +137,7 @@ def test_a_network_that_is_lost_ends_the_job(cluster: Any, network: str) -> None
     cluster.until(lambda: cluster.log("cut-off").count("waiting") == 2)
     os.kill(keeper(cluster, "cut-off"), signal.SIGKILL)
     reason = cluster.ended("cut-off")["FailureReason"]
-    assert reason.startswith("InternalServerError: the hosts' private network ended")
+    assert reason == "InternalServerError: the network of the job ended before it did"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

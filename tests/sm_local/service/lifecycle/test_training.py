@@ -292,11 +292,6 @@ def test_requests_that_are_refused(shared: Any) -> None:
             {"ResourceConfig": {"InstanceType": "ml.c4.xlarge", "InstanceCount": 65}},
             "ResourceLimitExceeded.* 'ml.c4.xlarge for training job usage' is 64 Instances",
         ),
-        (
-            "refused",
-            {"AlgorithmSpecification": {"TrainingImage": "x", "TrainingInputMode": "Pipe"}},
-            "AlgorithmSpecification.TrainingInputMode Pipe is not available",
-        ),
         ("refused", {"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "trainingImage"),
         ("refused", {"InputDataConfig": [{"ChannelName": "x", "DataSource": {}}]}, "s3DataSource"),
         ("refused", {"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining is not"),
