@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -116,6 +119,26 @@ def test_arrays_of_json_can_be_written_to_and_stay() -> None:
     first, second = array_of_json("[[1.5, 2]]"), array_of_json("[[3, 4]]")
     first += 1
     assert (first.tolist(), second.tolist()) == ([[2.5, 3.0]], [[3, 4]])
+
+
+def _resident() -> int:
+    """Bytes of memory that this process has."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_nothing_of_a_large_body_stays() -> None:
+    body = f"[{','.join('1' * 5_000_000)}]"
+    before = _resident()
+    assert array_of_json(body).shape == (5_000_000,)
+    assert _resident() - before < 3 * len(body)
+
+
+@pytest.mark.long
+def test_a_very_long_row_is_one() -> None:
+    count = 2 * (2**24 - 1)
+    assert array_of_json(f"[[{','.join('1' * count)}]]").shape == (1, count)
 
 
 def test_text_takes_no_more_memory_than_it_has() -> None:
