@@ -60,6 +60,11 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _MESSAGE else f"{text[:_MESSAGE]} … (all of it is in the log)"
 
 
+def _end(text: str) -> str:
+    """Of output that is no traceback, what came last says most."""
+    return text if len(text) <= _MESSAGE else f"(more is in the log) … {text[-_MESSAGE:]}"
+
+
 def user_frames(trace: TracebackType | None, code_dir: Path) -> list[traceback.FrameSummary]:
     """The frames of `trace` that lie in files of `code_dir`."""
     return [frame for frame in traceback.extract_tb(trace) if _is_below(frame.filename, code_dir)]
@@ -111,7 +116,7 @@ def _message(output: str, code_dir: Path) -> str:
     lines = output[max(start, 0) :].splitlines()[1:]
     end = next((i for i, line in enumerate(lines) if line and not line[0].isspace()), len(lines))
     if start < 0 or len(lines) - end > _LINES_AFTER:
-        return "\n".join(_last_lines(output.splitlines()))
+        return _end("\n".join(_last_lines(output.splitlines())))
     headline = _shortened("\n".join(_last_lines(lines[end : end + _LAST_LINES])))
     frames = _frames(lines[:end], code_dir)
     return "\n".join([headline, *(line for frame in frames[-_FRAMES:] for line in frame)])
@@ -142,6 +147,9 @@ def write_failure(reason: str, output_dir: Path) -> None:
     try:
         if path.is_file() and path.stat().st_size > 0:
             return
+        if path.exists() and not path.is_file():
+            # To open a FIFO would be to wait for a reader.
+            raise OSError(f"something else than a file lies there (mode {path.stat().st_mode:o})")
         output_dir.mkdir(parents=True, exist_ok=True)
         path.write_text(reason, encoding="utf-8", errors="backslashreplace")
     except OSError as error:

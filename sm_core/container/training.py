@@ -17,6 +17,7 @@ from sm_core.container.metrics import metrics_sent
 from sm_core.container.plugins import container_plugins
 from sm_core.container.process import StopRequested, raise_on_stop
 from sm_core.container.requirements import install_requirements
+from sm_core.container.settings import base_dir_of
 from sm_core.container.variables import script_variables
 from sm_core.errors import SMError
 
@@ -37,7 +38,7 @@ def train() -> int:
             environment = TrainingEnvironment.read()
             configure_logging(environment.log_level)
             _run(environment)
-        (environment.output_dir / "success").touch()
+        _mark_success(environment)
     except StopRequested:
         logger.warning("stopped on request")
         return _STOPPED
@@ -71,6 +72,16 @@ def _prepare(environment: TrainingEnvironment) -> None:
     use_code(environment.code_dir, environment.base_dir)
 
 
+def _mark_success(environment: TrainingEnvironment) -> None:
+    """Leave the empty file; a training that has succeeded does not fail for want of it."""
+    path = environment.output_dir / "success"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        logger.warning("cannot write %s: %s", path, error)
+
+
 def _report(error: BaseException, environment: TrainingEnvironment | None) -> int:
     """Log `error` and leave its reason for the platform; the exit code."""
     if isinstance(error, SystemExit) and error.code in (None, 0):
@@ -78,6 +89,7 @@ def _report(error: BaseException, environment: TrainingEnvironment | None) -> in
         return 0
     if environment is None:
         logger.error("%s", error, exc_info=not isinstance(error, SMError))
+        write_failure(str(error), base_dir_of(os.environ) / "output")
         return 1
     if isinstance(error, ScriptFailed):
         logger.error("the script ended with exit code %d", error.exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -71,6 +72,20 @@ def test_a_long_message_leaves_room_for_the_frames(tmp_path: Path, script: bool)
         reason = exception_reason(error, tmp_path, exit_code=1)
     assert "… (all of it is in the log)" in reason
     assert 'File "train.py", line 2, in train' in reason[:1024]
+
+
+def test_of_long_lines_the_end_is_shown(tmp_path: Path) -> None:
+    output = "x" * 50_000 + "\nout of disk space\n"
+    reason = output_reason(output, command=["./train.sh"], exit_code=3, code_dir=tmp_path)
+    assert 'out of disk space"\nCommand "./train.sh"' in reason[:1024]
+
+
+def test_what_is_no_file_is_not_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(tmp_path / "failure")
+    write_failure("why", tmp_path)
+    assert "something else than a file" in caplog.text
 
 
 def test_the_import_system_s_frames_are_not_the_users(

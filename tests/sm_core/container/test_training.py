@@ -238,6 +238,15 @@ def test_a_broken_configuration_is_named(container: Container) -> None:
     ended = container.train(hyperparameters={"sagemaker_container_log_level": "LOUD"})
     assert ended.exit_code == 1
     assert "log level is 'LOUD'" in ended.log
+    assert ended.failure is not None
+    assert "log level is 'LOUD'" in ended.failure
+
+
+def test_a_training_succeeds_whatever_it_does_to_its_folders(container: Container) -> None:
+    script = "import shutil\nshutil.rmtree('../output')\nshutil.rmtree('../code')\n"
+    container.write_code({"train.py": script})
+    ended = container.train(hyperparameters={"sagemaker_program": "train.py"})
+    assert (ended.exit_code, ended.failure, ended.succeeded) == (0, None, True)
 
 
 @pytest.mark.parametrize(("level", "shown"), [(10, True), (20, False)])
