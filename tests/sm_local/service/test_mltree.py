@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sm_local.service.mltree import MLTree
@@ -102,7 +102,7 @@ def test_checkpoints_are_in_a_folder_that_others_see(tmp_path: Path) -> None:
     for host in ("algo-1", "algo-2"):
         tree = MLTree(tmp_path / host / "ml")
         tree.create()
-        tree.share_checkpoints(shared)
-        tree.share_checkpoints(shared)
-        (tree.base / "checkpoints" / host).touch()
+        tree.share_checkpoints(shared, PurePosixPath("kept/here"))
+        tree.share_checkpoints(shared, PurePosixPath("kept/here"))
+        (tree.base / "kept" / "here" / host).touch()
     assert sorted(path.name for path in shared.iterdir()) == ["algo-1", "algo-2"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import attrs
@@ -51,11 +51,17 @@ class MLTree:
         for folder in (self._config, self.data, self.model, self.output_data):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def share_checkpoints(self, folder: Path) -> None:
-        """Have `folder` for the checkpoints, as all hosts of the job do."""
-        link = self.base / "checkpoints"
+    def share_checkpoints(self, folder: Path, below: PurePosixPath) -> None:
+        """Have `folder` for the checkpoints, as all hosts of the job do.
+
+        Args:
+            folder: that all of them see.
+            below: where, as a path below the base.
+        """
+        link = self.base / below
+        link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():
-            link.symlink_to(os.path.relpath(folder, self.base))
+            link.symlink_to(os.path.relpath(folder, link.parent))
 
     def write_config(
         self, request: Mapping[str, Any], *, host: str, hosts: Sequence[str], interface: str

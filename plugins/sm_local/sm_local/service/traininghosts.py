@@ -18,11 +18,14 @@ from sm_local.jobnetwork import (
     on_shared_network,
     program_environment,
 )
+from sm_local.logmetrics import final_metrics
+from sm_local.service.checkpoints import DEFAULT_PATH, CheckpointFolder, below_base
+from sm_local.service.checks import s3_location
 from sm_local.service.containers import container_environment
 from sm_local.service.context import Context
 from sm_local.service.environmentstore import Container
 from sm_local.service.mltree import MLTree
-from sm_local.service.trainingjob import TrainingJob
+from sm_local.service.trainingjob import FinalMetric, TrainingJob
 
 __all__ = ["CHECKPOINTS", "PIPES", "TrainingHosts", "job_folder", "key_owner", "stream_file"]
 
@@ -64,6 +67,27 @@ class TrainingHosts:
     def checkpoints(self) -> Path:
         """The folder that all hosts share."""
         return self._folder / CHECKPOINTS
+
+    def kept_checkpoints(self) -> CheckpointFolder | None:
+        """That folder, as it is kept in S3; None if the job does not ask for it."""
+        asked = self._job.request.get("CheckpointConfig")
+        if asked is None:
+            return None
+        where = s3_location(asked["S3Uri"], "CheckpointConfig.S3Uri")
+        return CheckpointFolder(self._context.objects, self.checkpoints, where)
+
+    def final_metrics(self) -> list[FinalMetric]:
+        """The last values of the job's metrics, as its logs have them. Blocks."""
+        definitions = self._job.request["AlgorithmSpecification"].get("MetricDefinitions")
+        if not definitions:
+            return []
+        logs = [stream_file(self._context, self._job, host=host) for host in self._job.hosts]
+        try:
+            found = final_metrics(definitions, logs, environment=program_environment())
+        except OSError as error:  # TimeoutError is one
+            self.log(f"the metrics' last values are not known: {error}")
+            return []
+        return [FinalMetric(**each) for each in found]
 
     def tree(self, host: str) -> MLTree:
         """What stands for /opt/ml on a host."""
@@ -156,7 +180,8 @@ class TrainingHosts:
         job = self._job
         tree = self.tree(host)
         tree.create()
-        tree.share_checkpoints(self.checkpoints)
+        asked = job.request.get("CheckpointConfig", {})
+        tree.share_checkpoints(self.checkpoints, below_base(asked.get("LocalPath", DEFAULT_PATH)))
         tree.write_config(job.request, host=host, hosts=job.hosts, interface=network.interface)
         directory = self._folder / host / "work"
         directory.mkdir(exist_ok=True)

@@ -11,13 +11,13 @@ SecondaryStatus, SecondaryStatusTransitions) follows from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
 import attrs
 
-__all__ = ["FAILURE_REASON_LIMIT", "Outcome", "Phase", "TrainingJob", "Transition"]
+__all__ = ["FAILURE_REASON_LIMIT", "FinalMetric", "Outcome", "Phase", "TrainingJob", "Transition"]
 
 #: Characters of a FailureReason.
 FAILURE_REASON_LIMIT = 1024
@@ -104,6 +104,15 @@ class Outcome:
 
 
 @attrs.frozen(kw_only=True)
+class FinalMetric:
+    """The last value of a metric, and when it was logged in epoch seconds."""
+
+    name: str
+    value: float
+    time: float
+
+
+@attrs.frozen(kw_only=True)
 class TrainingJob:
     """One job; every method returns another value.
 
@@ -122,6 +131,7 @@ class TrainingJob:
         outcome: how the job will end, or has.
         training_started: epoch seconds.
         training_ended: epoch seconds.
+        metrics: the last values of those that the request defines.
     """
 
     name: str
@@ -138,6 +148,7 @@ class TrainingJob:
     outcome: Outcome | None = None
     training_started: float | None = None
     training_ended: float | None = None
+    metrics: tuple[FinalMetric, ...] = ()
 
     @classmethod
     def new(
@@ -222,15 +233,24 @@ class TrainingJob:
             raise ValueError(f"{self.name}: cannot be stopped, its status is {self.status}")
         return attrs.evolve(self, stopping=True, modified=now)._announce(_STOPPING, now)
 
-    def leave_training(self, outcome: Outcome, now: float) -> TrainingJob:
+    def leave_training(
+        self, outcome: Outcome, now: float, metrics: Sequence[FinalMetric] = ()
+    ) -> TrainingJob:
         """The job that will end with `outcome`, after what it made is uploaded.
+
+        Args:
+            outcome: of the training.
+            now: epoch seconds.
+            metrics: last values.
 
         Raises:
             ValueError: it is not training.
         """
         if self.phase is not Phase.TRAINING:
             raise ValueError(f"{self.name}: {self.phase.value}, not training")
-        job = attrs.evolve(self, phase=Phase.UPLOADING, outcome=outcome, modified=now)
+        job = attrs.evolve(
+            self, phase=Phase.UPLOADING, outcome=outcome, modified=now, metrics=tuple(metrics)
+        )
         if outcome.secondary == "MaxRuntimeExceeded" and not self.stopping:
             job = job._announce(_STOPPING, now)
         if outcome.status == "Failed":

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sm_local.service.artifacts import model_uri, output_location
-from sm_local.service.checks import ANY, EachOf, OneOf, invalid, refuse_unsupported, required
+from sm_local.service.checkpoints import DEFAULT_PATH, below_base
+from sm_local.service.checks import (
+    ANY,
+    EachOf,
+    OneOf,
+    invalid,
+    refuse_unsupported,
+    required,
+    s3_location,
+)
 from sm_local.service.datasets import channel_location, input_mode
 from sm_local.service.errors import ServiceError
 from sm_local.service.objects import Objects
@@ -26,7 +36,6 @@ _SUPPORTED: Mapping[str, Any] = {
     "AlgorithmSpecification": {
         "TrainingImage": ANY,
         "TrainingInputMode": OneOf(["File", "FastFile", "Pipe"]),
-        # Whoever asks for the metrics finds them in the log.
         "MetricDefinitions": ANY,
     },
     "RoleArn": ANY,
@@ -54,7 +63,10 @@ _SUPPORTED: Mapping[str, Any] = {
         "InstanceCount": ANY,
         "VolumeSizeInGB": ANY,
     },
-    "StoppingCondition": {"MaxRuntimeInSeconds": ANY},
+    "StoppingCondition": {"MaxRuntimeInSeconds": ANY, "MaxWaitTimeInSeconds": ANY},
+    # Nothing interrupts the instance that there is.
+    "EnableManagedSpotTraining": ANY,
+    "CheckpointConfig": {"S3Uri": ANY, "LocalPath": ANY},
     "Tags": ANY,
     "Environment": ANY,
 }
@@ -85,10 +97,42 @@ def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:
         if names.count(name) > 1 or name in (".", ".."):
             raise invalid(f"InputDataConfig: channel names must be unique names of folders: {name}")
     checked = {name: request[name] for name in request if name in _SUPPORTED and name != "Tags"}
+    _check_checkpoints(request.get("CheckpointConfig"))
+    _check_metrics(request["AlgorithmSpecification"].get("MetricDefinitions", ()))
     stopping = dict(request.get("StoppingCondition", {}))
     stopping.setdefault("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME)
+    _check_spot(stopping, spot=request.get("EnableManagedSpotTraining", False))
     checked["StoppingCondition"] = stopping
     return checked
+
+
+def _check_checkpoints(asked: Mapping[str, Any] | None) -> None:
+    if asked is not None:
+        s3_location(asked["S3Uri"], "CheckpointConfig.S3Uri")
+        below_base(asked.get("LocalPath", DEFAULT_PATH))
+
+
+def _check_metrics(definitions: Sequence[Mapping[str, str]]) -> None:
+    for each in definitions:
+        try:
+            re.compile(each["Regex"])
+        except re.error as error:
+            raise invalid(
+                f"MetricDefinitions: the regular expression of {each['Name']} has an error: {error}"
+            ) from error
+
+
+def _check_spot(stopping: Mapping[str, Any], *, spot: bool) -> None:
+    longest = stopping.get("MaxWaitTimeInSeconds")
+    if not spot and longest is not None:
+        raise invalid(
+            "MaxWaitTimeInSeconds is for managed spot training only: set EnableManagedSpotTraining"
+        )
+    if spot and (longest is None or longest < stopping["MaxRuntimeInSeconds"]):
+        raise invalid(
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to "
+            "MaxRuntimeInSeconds"
+        )
 
 
 def _check_mode(channel: Mapping[str, Any], request: Mapping[str, Any]) -> None:
@@ -169,7 +213,7 @@ def describe_job(job: TrainingJob) -> dict[str, Any]:
         "LastModifiedTime": as_datetime(job.modified),
         "EnableNetworkIsolation": False,
         "EnableInterContainerTrafficEncryption": False,
-        "EnableManagedSpotTraining": False,
+        "EnableManagedSpotTraining": request.get("EnableManagedSpotTraining", False),
     }
     if "InputDataConfig" in request:
         described["InputDataConfig"] = [
@@ -178,6 +222,11 @@ def describe_job(job: TrainingJob) -> dict[str, Any]:
         ]
     if job.outcome is not None and job.ended and job.outcome.reason:
         described["FailureReason"] = job.outcome.reason
+    if job.metrics:
+        described["FinalMetricDataList"] = [
+            {"MetricName": each.name, "Value": each.value, "Timestamp": as_datetime(each.time)}
+            for each in job.metrics
+        ]
     if job.training_started is not None:
         described["TrainingStartTime"] = as_datetime(job.training_started)
     if job.training_ended is not None:

@@ -18,10 +18,12 @@ from sm_local.feeder import Stream
 from sm_local.network import enter
 from sm_local.service.artifacts import UploadError, output_location, upload
 from sm_local.service.channels import DownloadError, download, stage
+from sm_local.service.checkpoints import CheckpointFolder
 from sm_local.service.context import Context
 from sm_local.service.datasets import input_mode
 from sm_local.service.detached import completed, detached
 from sm_local.service.environmentstore import Container, Environments
+from sm_local.service.errors import ServiceError
 from sm_local.service.folders import remove_tree
 from sm_local.service.stores import Store
 from sm_local.service.traininghosts import (
@@ -44,6 +46,8 @@ GRACE = 120
 _POLL = 0.05
 #: Seconds that a supervisor may take to end, beyond the grace period.
 _PATIENCE = GRACE + 30.0
+#: Seconds between two looks at a job's checkpoints, at least.
+_CHECKPOINT_PAUSE = 1.0
 #: Instance types of the families p and g.
 _HAS_GPUS = re.compile(r"ml\.[pg]\d")
 
@@ -84,6 +88,8 @@ class TrainingRun:
         self._hosts = TrainingHosts(context, job)
         self._folder = job_folder(context, job)
         self._ports: list[range] = []
+        self._checkpoints = self._hosts.kept_checkpoints()
+        self._unsaved = ""
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -116,8 +122,14 @@ class TrainingRun:
         if self.job.before(Phase.TRAINING):
             await self._set_up()
         if self.job.phase is Phase.TRAINING:
-            outcome = await self._watch()
-            await self._change(lambda job, now: job.leave_training(outcome, now))
+            saving = asyncio.create_task(self._save_checkpoints())
+            try:
+                outcome = await self._watch()
+            finally:
+                saving.cancel()
+                await asyncio.gather(saving, return_exceptions=True)
+            metrics = await asyncio.to_thread(self._hosts.final_metrics)
+            await self._change(lambda job, now: job.leave_training(outcome, now, metrics))
         await self._upload()
         await self._change(lambda job, now: job.end(now))
 
@@ -193,8 +205,17 @@ class TrainingRun:
                 raise _Failed(f"ClientError: Data download failed:{error}") from error
             if self._stop.is_set():
                 raise _Stopped
+        if self._checkpoints is not None:
+            await self._restore(self._checkpoints)
         if streams:
             await asyncio.to_thread(self._hosts.write_plan, streams)
+
+    async def _restore(self, checkpoints: CheckpointFolder) -> None:
+        try:
+            await detached(checkpoints.restore, name=f"restore {self.job.name}")
+        except (ServiceError, DownloadError, OSError) as error:
+            reason = error.message if isinstance(error, ServiceError) else error
+            raise _Failed(f"ClientError: Checkpoint download failed:{reason}") from error
 
     async def _download_files(self, channel: Mapping[str, Any]) -> None:
         for number, tree in enumerate(self._hosts.trees):
@@ -224,6 +245,24 @@ class TrainingRun:
         status = await asyncio.to_thread(processes.status, self._folder)
         return status.alive or status.started is not None
 
+    async def _save_checkpoints(self) -> None:
+        """Keep the job's checkpoints in S3, until cancelled."""
+        while self._checkpoints is not None:
+            began = time.monotonic()
+            save = partial(self._save, self._checkpoints, settled=True)
+            await completed(save, name=f"save {self.job.name}")
+            # Many large ones must not take all of the machine.
+            await asyncio.sleep(max(_CHECKPOINT_PAUSE, 10 * (time.monotonic() - began)))
+
+    def _save(self, checkpoints: CheckpointFolder, *, settled: bool) -> None:
+        try:
+            checkpoints.save(settled=settled)
+        except (ServiceError, OSError, UnicodeEncodeError) as error:
+            reason = error.message if isinstance(error, ServiceError) else str(error)
+            if reason != self._unsaved:
+                self._hosts.log(f"checkpoints are not saved: {reason}")
+            self._unsaved = reason
+
     async def _watch(self) -> Outcome:
         """How the training ended, once it has."""
         asked = False
@@ -252,6 +291,8 @@ class TrainingRun:
 
     def _lost(self, status: processes.Status) -> NoReturn:
         processes.sweep(self._folder)
+        if self._checkpoints is not None:
+            self._save(self._checkpoints, settled=False)
         words = f": {status.message}" if status.message else ""
         # At once: what such a job has written by chance is no model, and is not uploaded.
         raise _Failed(
@@ -287,6 +328,9 @@ class TrainingRun:
         return Outcome.failed(f"{_BLAMED}ExitCode {processes.exit_text(code)}")
 
     async def _upload(self) -> None:
+        if self._checkpoints is not None:
+            save = partial(self._save, self._checkpoints, settled=False)
+            await completed(save, name=f"save {self.job.name}")
         where = output_location(self.job.request["OutputDataConfig"]["S3OutputPath"], self.job.name)
         work = partial(
             upload,

@@ -45,13 +45,6 @@ def assert_nothing_is_left(service: Any, name: str) -> None:
     assert left <= {"logs", "events.jsonl", "lock", "supervisor.log"}
 
 
-def test_metric_definitions_are_kept(shared: Any) -> None:
-    definitions = [{"Name": "loss", "Regex": r"loss=(\S+)"}]
-    image = {"TrainingImage": "test", "TrainingInputMode": "File"}
-    shared.train("measured", AlgorithmSpecification={**image, "MetricDefinitions": definitions})
-    assert shared.ended("measured")["AlgorithmSpecification"]["MetricDefinitions"] == definitions
-
-
 def test_a_job_that_completes(shared: Any) -> None:
     shared.upload({"digits/a.csv": "1", "digits/b/c.csv": "2", "digitsx": "3"})
     shared.train("completes", InputDataConfig=[channel("s3://data/digits/")])
@@ -294,7 +287,28 @@ def test_requests_that_are_refused(shared: Any) -> None:
         ),
         ("refused", {"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "trainingImage"),
         ("refused", {"InputDataConfig": [{"ChannelName": "x", "DataSource": {}}]}, "s3DataSource"),
-        ("refused", {"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining is not"),
+        ("refused", {"EnableManagedSpotTraining": True}, "Invalid MaxWaitTimeInSeconds. It must"),
+        (
+            "refused",
+            {"StoppingCondition": {"MaxRuntimeInSeconds": 5, "MaxWaitTimeInSeconds": 6}},
+            "MaxWaitTimeInSeconds is for managed spot training only",
+        ),
+        (
+            "refused",
+            {"CheckpointConfig": {"S3Uri": "s3://models/x", "LocalPath": "/opt/ml/model/x"}},
+            "LocalPath '/opt/ml/model/x' is not available: it must lie below /opt/ml, and not in",
+        ),
+        (
+            "refused",
+            {
+                "AlgorithmSpecification": {
+                    "TrainingImage": "x",
+                    "TrainingInputMode": "File",
+                    "MetricDefinitions": [{"Name": "loss", "Regex": "("}],
+                }
+            },
+            "the regular expression of loss has an error: missing \\)",
+        ),
         (
             "refused",
             {"OutputDataConfig": {"S3OutputPath": "s3://sm-local-environments/x"}},
