@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sm_core.scripts import ScriptFunctions
 
-__all__ = ["FUNCTIONS", "INPUT_FUNCTIONS", "MODEL_FUNCTIONS", "UNSERVED"]
+__all__ = ["FUNCTIONS", "INPUT_FUNCTIONS", "MODEL_FUNCTIONS", "UNSERVED", "missing_functions"]
 
 #: Of these a script defines one; ``estimator_fn`` wins over the others, which it may define too.
 MODEL_FUNCTIONS = ("estimator_fn", "keras_model_fn", "model_fn")
@@ -15,3 +17,15 @@ FUNCTIONS = ScriptFunctions(required=(MODEL_FUNCTIONS, ("train_input_fn",)))
 
 #: Functions around a SavedModel that only AWS's serving images up to 1.10 call.
 UNSERVED = frozenset({"input_fn", "output_fn", "transform_fn"})
+
+
+def missing_functions(defined: Collection[str]) -> list[str]:
+    """Which of the functions that a script must define are not among those that it does.
+
+    Args:
+        defined: names of the functions that it defines.
+    """
+    missing = [name for name in INPUT_FUNCTIONS if name not in defined]
+    if not any(name in defined for name in MODEL_FUNCTIONS):
+        missing.insert(0, "model_fn (or estimator_fn, or keras_model_fn)")
+    return missing

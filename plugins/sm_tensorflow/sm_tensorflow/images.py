@@ -9,10 +9,17 @@ from importlib.resources import files
 from sm_core import imagechoice
 from sm_core.containerspec import ContainerSpec, Device
 from sm_core.errors import ImageError
-from sm_core.images import ImageOrigin
+from sm_core.images import ImageOrigin, ImageRequest, chip_of
 from sm_core.imagetables import ImageTable, in_order
 
-__all__ = ["container_spec", "image_table", "origin_of_image", "version_of_image"]
+__all__ = [
+    "ASKED_VARIABLE",
+    "container_spec",
+    "image_for",
+    "image_table",
+    "origin_of_image",
+    "version_of_image",
+]
 
 #: The last version with ``tf.estimator``, and the last one of AWS's images that has it: what runs
 #: wherever the functions of a script are called.
@@ -53,6 +60,14 @@ LIBRARIES = (
     "six",
     "tensorboard",
 )
+#: What older releases do not say that they cannot do without.
+_OLD = ("numpy<1.24", "protobuf<3.21")
+_LIMITS = {"2.8": _OLD, "2.9": _OLD, "2.10": _OLD, "2.11": _OLD, "2.12": ("numpy<1.24",)}
+#: Variable by which a container is told the version that was asked for, where it runs another.
+ASKED_VARIABLE = "SMCORE_TENSORFLOW_ASKED"
+#: Repository of images that exist in name only.
+_OWN = "sm-tensorflow"
+_OWN_NAME = re.compile(rf"{_OWN}:(?P<version>\d+(?:\.\d+)+)-(?:cpu|gpu|graviton)")
 _PLATFORMS: dict[Device, tuple[str, ...]] = {
     "cpu": ("linux-x86_64", "linux-aarch64", "macosx-"),
     "gpu": ("linux-x86_64",),
@@ -70,23 +85,49 @@ def image_table() -> ImageTable:
     return ImageTable.from_json(files("sm_tensorflow").joinpath("images.json").read_bytes())
 
 
-def container_spec(version: str | None, device: Device) -> ContainerSpec:
+def image_for(request: ImageRequest) -> str:
+    """The URI of AWS's image for `request`.
+
+    Where containers are made rather than fetched, more releases run than AWS has images of: those
+    have names of this project's own.
+
+    Raises:
+        ImageError: there is none.
+    """
+    asked = request.version
+    if not request.own_container or asked is None or asked in _versions_of_images(request.scope):
+        return imagechoice.image_uri(image_table(), request)
+    return f"{_OWN}:{_full(asked)}-{chip_of(request.instance_type)}"
+
+
+def container_spec(
+    version: str | None, device: Device, *, function_mode: bool | None = None
+) -> ContainerSpec:
     """How to build and start a container for scripts of a TensorFlow version.
+
+    Args:
+        version: the one that was asked for; None for the default.
+        device: what it computes on.
+        function_mode: whether the functions of a training script are called; None if unknown.
 
     Raises:
         ImageError: there never was such a version.
     """
-    runs = FUNCTION_MODE[0] if version is None else _runtime(version)
+    asked = FUNCTION_MODE[0] if version is None else _full(version)
+    runs = _runtime(asked, function_mode=function_mode)
     # A container for CPUs has no GPU, whatever the machine has.
     environment = {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
+    if runs != asked:
+        environment[ASKED_VARIABLE] = asked
+    minor = runs.rpartition(".")[0]
     package = "tensorflow-cpu" if device == "cpu" else "tensorflow[and-cuda]"
     return ContainerSpec(
         framework="tensorflow",
         version=runs,
         device=device,
         distributions=("sm-tensorflow",),
-        python=f">=3.10,<{_RELEASES[runs.rpartition('.')[0]][1]}",
-        requirements=(f"{package}=={runs}", *LIBRARIES),
+        python=f">=3.10,<{_RELEASES[minor][1]}",
+        requirements=(f"{package}=={runs}", *LIBRARIES, *_LIMITS.get(minor, ())),
         platforms=_PLATFORMS[device],
         environment=environment,
     )
@@ -94,6 +135,9 @@ def container_spec(version: str | None, device: Device) -> ContainerSpec:
 
 def origin_of_image(image: str) -> ImageOrigin | None:
     """What an image of AWS's is, of any generation; None if it is no TensorFlow image."""
+    own = _OWN_NAME.fullmatch(image)
+    if own is not None:
+        return ImageOrigin(framework="tensorflow", version=own["version"])
     first = _FIRST_GENERATION.fullmatch(image)
     if first is not None:
         return ImageOrigin(framework="tensorflow", version="1.4.1", py_version=first["python"])
@@ -106,13 +150,16 @@ def version_of_image(image: str) -> str | None:
     return origin.version if origin is not None and origin.framework == "tensorflow" else None
 
 
-def _runtime(version: str) -> str:
-    """The release that runs what was written for `version`."""
-    full = _full(version)
-    if in_order(full) <= in_order(_LEGACY):
-        return FUNCTION_MODE[0]
-    newer = [release for release in RELEASES if in_order(release) >= in_order(full)]
-    return newer[0]
+def _runtime(asked: str, *, function_mode: bool | None) -> str:
+    """The release that runs what was written for the version `asked`, a full one."""
+    if function_mode or in_order(asked) <= in_order(_LEGACY):
+        return FUNCTION_MODE[1] if asked.startswith("2.15.") else FUNCTION_MODE[0]
+    return next(each for each in RELEASES if in_order(each) >= in_order(asked))
+
+
+def _versions_of_images(scope: str) -> set[str]:
+    images = image_table().with_users().frameworks["tensorflow"][scope]
+    return {*images.short_to_full, *(image.version for image in images.images)}
 
 
 def _full(version: str) -> str:
@@ -121,12 +168,14 @@ def _full(version: str) -> str:
     Raises:
         ImageError: there never was such a version.
     """
-    scopes = image_table().with_users().frameworks["tensorflow"].values()
-    short = {name: full for scope in scopes for name, full in scope.short_to_full.items()}
-    short |= {release.rpartition(".")[0]: release for release in RELEASES} | short
-    known = {*short.values(), *RELEASES, *(i.version for scope in scopes for i in scope.images)}
+    scopes = image_table().with_users().frameworks["tensorflow"]
+    short = {release.rpartition(".")[0]: release for release in RELEASES}
+    for scope in scopes.values():
+        short |= scope.short_to_full
+    short |= scopes["training"].short_to_full
+    images = {image.version for scope in scopes.values() for image in scope.images}
     full = short.get(version, version)
-    if full not in known:
-        names = ", ".join(sorted(known, key=in_order))
-        raise ImageError(f"there is no TensorFlow {version}; known versions: {names}")
+    if full not in {*short.values(), *RELEASES, *images}:
+        known = sorted({*short.values(), *RELEASES, *images}, key=in_order)
+        raise ImageError(f"there is no TensorFlow {version}; known versions: {', '.join(known)}")
     return full

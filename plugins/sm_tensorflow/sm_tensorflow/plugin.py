@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from sm_core.frameworks import Framework
+from sm_core.frameworks import CodeInModel, Framework
 from sm_core.plugins import hookimpl
 from sm_tensorflow.functions import FUNCTIONS, UNSERVED
 from sm_tensorflow.options import OPTIONS
@@ -33,6 +33,7 @@ def sm_frameworks() -> Iterable[Framework]:
             functions=FUNCTIONS,
             function_mode_until="1.10.0",
             unserved_functions=UNSERVED,
+            code_in_model=CodeInModel(since="1.11.0", program="inference.py"),
             default_version="2.14.1",
             default_channel="training",
         )
@@ -41,13 +42,12 @@ def sm_frameworks() -> Iterable[Framework]:
 
 @hookimpl
 def sm_image(request: ImageRequest) -> str | None:
-    """The URI of one of AWS's images."""
+    """The URI of one of AWS's images, or the name of what runs here alone."""
     if request.framework != NAME:
         return None
-    from sm_core.imagechoice import image_uri
-    from sm_tensorflow.images import image_table
+    from sm_tensorflow.images import image_for
 
-    return image_uri(image_table(), request)
+    return image_for(request)
 
 
 @hookimpl
@@ -60,7 +60,11 @@ def sm_image_origin(image: str) -> ImageOrigin | None:
 
 @hookimpl
 def sm_container(
-    framework: str | None, version: str | None, device: Device, image: str | None
+    framework: str | None,
+    version: str | None,
+    device: Device,
+    image: str | None,
+    function_mode: bool | None,
 ) -> ContainerSpec | None:
     """TensorFlow 2.14.1 for scripts of old versions, else the version itself or the next newer."""
     from sm_tensorflow.images import container_spec, version_of_image
@@ -70,7 +74,7 @@ def sm_container(
     of_image = None if image is None else version_of_image(image)
     if framework is None and of_image is None:
         return None
-    return container_spec(version or of_image, device)
+    return container_spec(version or of_image, device, function_mode=function_mode)
 
 
 @hookimpl
