@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli
+import uv
 
+from sm_core.containerspec import Device
 from sm_core.imagechoice import image_uri
 from sm_core.images import ImageRequest, Scope
-from sm_mxnet.images import image_table, version_of_image
+from sm_local.environments import index_settings
+from sm_mxnet.images import container_spec, image_table, version_of_image
 from sm_mxnet.plugin import sm_frameworks
 
 TABLE: dict[str, Any] = json.loads(
@@ -62,3 +69,28 @@ def test_the_default_version_has_images() -> None:
     for scope in SCOPES.values():
         if "gpu" in scope["processors"]:
             assert default in {row["version"] for row in scope["images"]}
+
+
+@pytest.mark.integ
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+@pytest.mark.parametrize("python", ["3.10", "3.11"])
+def test_the_container_s_requirements_go_together(device: Device, python: str) -> None:
+    spec = container_spec("1.9", device)
+    core = tomli.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    toolkit = core["project"]["dependencies"], core["project"]["optional-dependencies"]["container"]
+    lines = "\n".join([*spec.requirements, *toolkit[0], *toolkit[1]])
+    # As installed on Linux, from wheels alone; resolving reads descriptions, no whole packages.
+    done = subprocess.run(
+        [uv.find_uv_bin(), "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate"]
+        + ["--python-version", python, "--python-platform", "x86_64-manylinux_2_28"]
+        + ["--only-binary", ":all:"],
+        input=lines,
+        env={**os.environ, **index_settings(os.environ)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = dict(line.split("==") for line in done.stdout.split())
+    assert found["mxnet-cu112" if device == "gpu" else "mxnet"] == "1.9.1"
+    assert found["numpy"].startswith("1.23.")
