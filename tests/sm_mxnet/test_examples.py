@@ -1,4 +1,4 @@
-"""examples/mxnet, and distributed training, through the local service."""
+"""examples/mxnet_digits, and distributed training, through the local service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = [pytest.mark.integ, pytest.mark.timeout(900)]
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "mxnet"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "mxnet_digits"
 
 
 @pytest.fixture(scope="module")

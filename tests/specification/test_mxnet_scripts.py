@@ -16,7 +16,7 @@ from sm_core.testing.containers import Container
 
 pytestmark = [pytest.mark.integ, pytest.mark.timeout(600)]
 
-SAMPLES = {
+SAMPLES: dict[str, str] = {
     title.strip(): code
     for title, code in re.findall(
         r"^## (.*?)\n.*?^```\w+\n(.*?)^```$",
@@ -54,7 +54,7 @@ def defined(title: str, *body: str) -> str:
 
 def module_script() -> str:
     """The sample for the default save, with a graph and what binds its Module."""
-    sample = SAMPLES["A model for the default save"]
+    sample: str = SAMPLES["A model for the default save"]
     sample = sample.replace("    # Code to create graph omitted for brevity\n", GRAPH)
     sample = sample.replace("symbol=sym, context=ctx", "symbol=sym, context=ctx, **NAMES")
     names = 'NAMES = {"data_names": ["images"], "label_names": None}\n'

@@ -28,7 +28,8 @@ def allow_old_names() -> None:
 
     Imports MXNet, if it is there: variables that it reads at import must be set before.
     """
-    if importlib.util.find_spec("mxnet") is None:
+    found = importlib.util.find_spec("mxnet")
+    if found is None or found.origin is None:  # not there, or a folder of that name
         return
     importlib.import_module("mxnet")
     for old, new in MOVED.items():
