@@ -2,11 +2,150 @@
 
 from __future__ import annotations
 
-from sm_core.container.environment import TrainingEnvironment
+import json
+import logging
+import os
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any
 
-__all__ = ["train"]
+from sm_core.container.code import import_script
+from sm_core.container.environment import TrainingEnvironment
+from sm_core.errors import ConfigurationError, SourceError
+from sm_core.scripts import defined_functions, only_defined, parse_script, runs_as_script
+from sm_tensorflow.container import checkpointsync
+from sm_tensorflow.container.settings import TrainingSettings
+from sm_tensorflow.container.userfunctions import UserFunctions, missing_text
+from sm_tensorflow.functions import FUNCTIONS, INPUT_FUNCTIONS, MODEL_FUNCTIONS
+
+__all__ = ["calls_functions", "train"]
+
+logger = logging.getLogger(__name__)
 
 
 def train(environment: TrainingEnvironment) -> bool | None:
     """Train in function mode; None leaves a script that runs by itself to script mode."""
-    return None
+    if not calls_functions(environment):
+        _refuse_half(environment)
+        return None
+    assert environment.program is not None  # it has the functions
+    settings = TrainingSettings.read(environment.hyperparameters)
+    from sm_tensorflow.container import compatibility
+
+    compatibility.install()
+    if "TF_CONFIG" not in os.environ:
+        os.environ["TF_CONFIG"] = json.dumps(_alone(environment))
+    module = import_script(environment.code_dir, environment.program)
+    functions = UserFunctions.of(module, environment)
+    with ExitStack() as stack:
+        folder = checkpoint_dir(environment, settings)
+        if is_master(environment):
+            stack.enter_context(_kept(environment, settings, folder))
+        _run(functions, settings, folder)
+    return True
+
+
+def calls_functions(environment: TrainingEnvironment) -> bool:
+    """Whether the entry point is a script whose functions are called."""
+    script = _script(environment)
+    return script is not None and not runs_as_script(
+        script, FUNCTIONS, override=environment.script_mode
+    )
+
+
+def is_master(environment: TrainingEnvironment) -> bool:
+    """Whether this host evaluates, exports and keeps the checkpoints: the first in the list."""
+    return environment.current_host == environment.hosts[0]
+
+
+def _script(environment: TrainingEnvironment) -> Path | None:
+    if environment.program is None:
+        return None
+    path = environment.code_dir / environment.program
+    return path if path.is_file() else None
+
+
+def _refuse_half(environment: TrainingEnvironment) -> None:
+    """Refuse a script that does nothing by itself and lacks some of the functions.
+
+    Raises:
+        SourceError: names the functions.
+    """
+    script = _script(environment)
+    if script is None or script.suffix != ".py" or environment.script_mode is not None:
+        return
+    defined = defined_functions(script)
+    if not defined & {*MODEL_FUNCTIONS, *INPUT_FUNCTIONS} or not only_defined(parse_script(script)):
+        return
+    missing = [name for name in INPUT_FUNCTIONS if name not in defined]
+    if not defined & set(MODEL_FUNCTIONS):
+        missing.insert(0, "model_fn (or estimator_fn, or keras_model_fn)")
+    raise SourceError(missing_text(script.name, missing))
+
+
+def _alone(environment: TrainingEnvironment) -> dict[str, Any]:
+    """TF_CONFIG of a job with one host, which trains without a server."""
+    host = environment.current_host
+    return {
+        "cluster": {"master": [f"{host}:2222"]},
+        "task": {"type": "master", "index": 0},
+        "environment": "cloud",
+    }
+
+
+def checkpoint_dir(environment: TrainingEnvironment, settings: TrainingSettings) -> Path:
+    """The folder that TensorFlow writes checkpoints to.
+
+    What is kept in S3 passes through the container's folder of checkpoints. Without a
+    checkpoint_path they lie beside the model, as they did in AWS's containers.
+
+    Raises:
+        ConfigurationError: checkpoint_path is neither of S3 nor a folder's absolute path.
+    """
+    path = settings.checkpoint_path
+    if path is None:
+        return environment.model_dir
+    if path.startswith("s3://"):
+        return environment.checkpoint_dir
+    folder = Path(path.removeprefix("file://"))
+    if "://" in str(path.removeprefix("file://")) or not folder.is_absolute():
+        raise ConfigurationError(
+            f"hyperparameter checkpoint_path is {path!r}; it must begin with s3://, or be the "
+            "absolute path of a folder"
+        )
+    return folder
+
+
+def _kept(
+    environment: TrainingEnvironment, settings: TrainingSettings, folder: Path
+) -> AbstractContextManager[object]:
+    """Keep the checkpoints where the job wants them, those that are there brought here first."""
+    uri = settings.checkpoint_path
+    if uri is None or not uri.startswith("s3://"):
+        return ExitStack()
+    if "_tuning_objective_metric" in environment.hyperparameters:
+        # Jobs of one tuning share their hyperparameters.
+        own = f"{environment.job_name}/checkpoints"
+        if environment.job_name and own not in uri:
+            uri = f"{uri.rstrip('/')}/{own}"
+    checkpointsync.restore(uri, folder, region=environment.region)
+    return checkpointsync.kept_in_s3(environment, uri, folder)
+
+
+def _run(functions: UserFunctions, settings: TrainingSettings, folder: Path) -> None:
+    """Train as what this host is in the job."""
+    # They import TensorFlow, which must be the alias's by then.
+    from sm_tensorflow.container.estimators import make_estimator, run_config
+    from sm_tensorflow.container.experiment import Experiment
+    from sm_tensorflow.container.stopping import stop_awaited
+
+    with stop_awaited() as stop:
+        config = run_config(settings, str(folder))
+        estimator = make_estimator(functions, settings, config)
+        experiment = Experiment(
+            functions=functions, settings=settings, estimator=estimator, stop=stop
+        )
+        if is_master(functions.environment):
+            experiment.train_as_master()
+        else:
+            experiment.train_as_worker(config.task_id)
