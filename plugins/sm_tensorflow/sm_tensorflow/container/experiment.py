@@ -128,7 +128,8 @@ class Experiment:
             raise ContainerError(
                 f"the checkpoint {Path(latest).name} of {place} cannot be restored: it is damaged, "
                 "or belongs to another model (other layers, sizes or feature columns). Give "
-                f"another checkpoint_path, or remove what lies there. TensorFlow says: {_first(error)}"
+                "another checkpoint_path, or remove what lies there. TensorFlow says: "
+                f"{_first(error)}"
             ) from error
 
 

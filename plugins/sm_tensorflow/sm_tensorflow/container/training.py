@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -12,15 +11,21 @@ from typing import Any
 from sm_core.container.code import import_script
 from sm_core.container.environment import TrainingEnvironment
 from sm_core.errors import ConfigurationError, SourceError
-from sm_core.scripts import defined_functions, only_defined, parse_script, runs_as_script
+from sm_core.scripts import defined_functions, only_defined, parse_script
 from sm_tensorflow.container import checkpointsync
+from sm_tensorflow.container.roles import calls_functions, is_master, script_of
 from sm_tensorflow.container.settings import TrainingSettings
 from sm_tensorflow.container.userfunctions import UserFunctions, missing_text
-from sm_tensorflow.functions import FUNCTIONS, INPUT_FUNCTIONS, MODEL_FUNCTIONS
+from sm_tensorflow.functions import INPUT_FUNCTIONS, MODEL_FUNCTIONS
 
-__all__ = ["calls_functions", "train"]
+__all__ = ["train"]
 
-logger = logging.getLogger(__name__)
+_NOT_SHARED = (
+    "the functions of a script train on one host only here: each parameter server writes its part "
+    "of a checkpoint by itself, the hosts share no folder for that, and TensorFlow 2 cannot write "
+    "to S3. Set train_instance_count to 1, give a folder that all hosts mount as checkpoint_path, "
+    "or train with a script that runs by itself and tf.distribute.MultiWorkerMirroredStrategy"
+)
 
 
 def train(environment: TrainingEnvironment) -> bool | None:
@@ -45,33 +50,13 @@ def train(environment: TrainingEnvironment) -> bool | None:
     return True
 
 
-def calls_functions(environment: TrainingEnvironment) -> bool:
-    """Whether the entry point is a script whose functions are called."""
-    script = _script(environment)
-    return script is not None and not runs_as_script(
-        script, FUNCTIONS, override=environment.script_mode
-    )
-
-
-def is_master(environment: TrainingEnvironment) -> bool:
-    """Whether this host evaluates, exports and keeps the checkpoints: the first in the list."""
-    return environment.current_host == environment.hosts[0]
-
-
-def _script(environment: TrainingEnvironment) -> Path | None:
-    if environment.program is None:
-        return None
-    path = environment.code_dir / environment.program
-    return path if path.is_file() else None
-
-
 def _refuse_half(environment: TrainingEnvironment) -> None:
     """Refuse a script that does nothing by itself and lacks some of the functions.
 
     Raises:
         SourceError: names the functions.
     """
-    script = _script(environment)
+    script = script_of(environment)
     if script is None or script.suffix != ".py" or environment.script_mode is not None:
         return
     defined = defined_functions(script)
@@ -103,9 +88,12 @@ def checkpoint_dir(environment: TrainingEnvironment, settings: TrainingSettings)
         ConfigurationError: checkpoint_path is neither of S3 nor a folder's absolute path.
     """
     path = settings.checkpoint_path
-    if path is None:
+    if path is None and len(environment.hosts) == 1:
         return environment.model_dir
-    if path.startswith("s3://"):
+    if path is None or path.startswith("s3://"):
+        # A link: the platform shares one folder among the hosts.
+        if len(environment.hosts) > 1 and not environment.checkpoint_dir.is_symlink():
+            raise ConfigurationError(_NOT_SHARED)
         return environment.checkpoint_dir
     folder = Path(path.removeprefix("file://"))
     if "://" in str(path.removeprefix("file://")) or not folder.is_absolute():
@@ -137,11 +125,13 @@ def _run(functions: UserFunctions, settings: TrainingSettings, folder: Path) -> 
     # They import TensorFlow, which must be the alias's by then.
     from sm_tensorflow.container.estimators import make_estimator, run_config
     from sm_tensorflow.container.experiment import Experiment
+    from sm_tensorflow.container.servers import start_server
     from sm_tensorflow.container.stopping import stop_awaited
 
     with stop_awaited() as stop:
         config = run_config(settings, str(folder))
         estimator = make_estimator(functions, settings, config)
+        server = start_server(config) if config.cluster_spec else None
         experiment = Experiment(
             functions=functions, settings=settings, estimator=estimator, stop=stop
         )
@@ -149,3 +139,4 @@ def _run(functions: UserFunctions, settings: TrainingSettings, folder: Path) -> 
             experiment.train_as_master()
         else:
             experiment.train_as_worker(config.task_id)
+        del server  # until here others reach this host by it

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableSequence
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow.compat.v1 as v1
 from tensorflow.python.ops import lookup_ops
@@ -20,7 +20,7 @@ _ROOT = "tensorflow.contrib"
 class _Contrib(ModuleType):
     """One module below ``tensorflow.contrib``."""
 
-    __path__: Sequence[str] = ()
+    __path__: ClassVar[MutableSequence[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

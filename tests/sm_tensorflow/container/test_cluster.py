@@ -1,0 +1,246 @@
+"""TensorFlow's cluster: hosts on the loopback address, with the real TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sm_core.testing.containers import Container, Ended
+from tests.sm_tensorflow.container.jobs import LINEAR, checkpoints, container_of, exported, wait_for
+
+pytestmark = [pytest.mark.integ, pytest.mark.timeout(600)]
+
+TRAIN = {"sagemaker_program": "train.py", "training_steps": 200, "evaluation_steps": 1}
+PORTS = 4
+
+
+def free_ports(count: int) -> int:
+    """The first of several ports that follow each other and are free."""
+    for first in range(24000, 30000, count):
+        with ExitStack() as probes:
+            try:
+                for port in range(first, first + count):
+                    probe = probes.enter_context(socket.socket())
+                    probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free ports")
+
+
+class Cluster:
+    """The containers of a job whose hosts are one machine and share their checkpoints' folder."""
+
+    def __init__(self, folder: Path, python: str, script: str, *, count: int) -> None:
+        self.hosts = [f"algo-{number}" for number in range(1, count + 1)]
+        self.checkpoints = folder / "checkpoints"
+        self.checkpoints.mkdir()
+        self.containers: dict[str, Container] = {}
+        for host in self.hosts:
+            container = container_of(folder / host, python, script)
+            (container.base / "checkpoints").symlink_to(self.checkpoints)
+            self.containers[host] = container
+        first = free_ports(PORTS * count)
+        addresses = {
+            host: f"127.0.0.1:{first + PORTS * i}-{first + PORTS * (i + 1) - 1}"
+            for i, host in enumerate(self.hosts)
+        }
+        self.variables = {
+            "SMCORE_HOST_ADDRESSES": json.dumps(addresses),
+            "SMCORE_TENSORFLOW_OPEN_PORTS": "1",
+        }
+
+    @contextmanager
+    def training(self, hyperparameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        with ExitStack() as stack:
+            yield {
+                host: stack.enter_context(
+                    container.training(
+                        hyperparameters=hyperparameters,
+                        hosts=self.hosts,
+                        host=host,
+                        variables=self.variables,
+                    )
+                )
+                for host, container in self.containers.items()
+            }
+
+    def train(self, hyperparameters: Mapping[str, Any]) -> dict[str, Ended]:
+        with self.training(hyperparameters) as processes:
+            return {
+                host: self.containers[host].ended(processes[host]) for host in reversed(self.hosts)
+            }
+
+
+def parameter_servers(container: Container) -> list[int]:
+    """Processes of a container that serve parameters."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (entry / "environ").read_bytes()
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(container.base).encode() in variables and b"sm_tensorflow" in command:
+            found.append(int(entry.name))
+    return found
+
+
+def check_trained(cluster: Cluster, ended: Mapping[str, Ended]) -> None:
+    for host, container in cluster.containers.items():
+        assert (ended[host].exit_code, ended[host].failure) == (0, None), ended[host].log
+        assert ended[host].succeeded
+        assert parameter_servers(container) == []
+    first, *others = cluster.containers.values()
+    exported(first)
+    assert not any(any((container.base / "model").iterdir()) for container in others)
+    assert checkpoints(cluster.checkpoints)[-1] >= TRAIN["training_steps"]  # type: ignore[operator]  # a number
+
+
+def test_two_hosts_train_one_model(tmp_path: Path, tensorflow_python: str) -> None:
+    cluster = Cluster(tmp_path, tensorflow_python, LINEAR, count=2)
+    check_trained(cluster, cluster.train(TRAIN))
+
+
+@pytest.mark.long
+def test_three_hosts_train_one_model(tmp_path: Path, tensorflow_python: str) -> None:
+    cluster = Cluster(tmp_path, tensorflow_python, LINEAR, count=3)
+    check_trained(cluster, cluster.train({**TRAIN, "delay_workers_by_global_step": True}))
+
+
+FAILS = """
+import threading, os
+def fail():
+    while not os.path.exists("../output/data/now"):
+        threading.Event().wait(0.1)
+    os._exit(9)
+threading.Thread(target=fail, daemon=True).start()
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("failing", ["algo-1", "algo-2"])
+def test_all_hosts_end_whichever_fails(
+    tmp_path: Path, tensorflow_python: str, failing: str
+) -> None:
+    cluster = Cluster(tmp_path, tensorflow_python, LINEAR + FAILS, count=2)
+    with cluster.training({**TRAIN, "training_steps": None}) as processes:
+        wait_for(lambda: bool(checkpoints(cluster.checkpoints)))
+        (cluster.containers[failing].base / "output/data/now").touch()
+        ended = {host: cluster.containers[host].ended(processes[host]) for host in cluster.hosts}
+    assert ended[failing].exit_code == 9
+    if failing == "algo-1":
+        assert (ended["algo-2"].exit_code, ended["algo-2"].failure) == (0, None)
+    else:
+        assert ended["algo-1"].exit_code == 1
+        assert "host algo-2 ended before the training did" in str(ended["algo-1"].failure)
+    for container in cluster.containers.values():
+        wait_for(lambda container=container: parameter_servers(container) == [])  # type: ignore[misc]  # a lambda's default has no type
+
+
+@pytest.mark.long
+def test_a_stop_saves_what_the_hosts_have_trained(tmp_path: Path, tensorflow_python: str) -> None:
+    cluster = Cluster(tmp_path, tensorflow_python, LINEAR, count=2)
+    with cluster.training({**TRAIN, "training_steps": None}) as processes:
+        wait_for(lambda: bool(checkpoints(cluster.checkpoints)))
+        for process in processes.values():
+            process.terminate()
+        ended = {host: cluster.containers[host].ended(processes[host]) for host in cluster.hosts}
+    assert [ended[host].exit_code for host in cluster.hosts] == [143, 143], ended["algo-1"].log
+    exported(cluster.containers["algo-1"])
+
+
+def refusal(container: Container, variables: Mapping[str, str], hosts: Sequence[str]) -> str:
+    ended = container.train(hyperparameters=TRAIN, hosts=hosts, variables=variables)
+    assert ended.exit_code == 1
+    return str(ended.failure)
+
+
+def test_open_ports_must_be_allowed(tmp_path: Path, tensorflow_python: str) -> None:
+    cluster = Cluster(tmp_path, tensorflow_python, LINEAR, count=2)
+    del cluster.variables["SMCORE_TENSORFLOW_OPEN_PORTS"]
+    reason = refusal(cluster.containers["algo-1"], cluster.variables, cluster.hosts)
+    assert "servers listen on every interface" in reason
+    assert "SMCORE_TENSORFLOW_OPEN_PORTS=1 in the job's environment allows it" in reason
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path, tensorflow_python: str) -> None:
+    cluster = Cluster(tmp_path, tensorflow_python, LINEAR, count=2)
+    first = int(json.loads(cluster.variables["SMCORE_HOST_ADDRESSES"])["algo-1"].split(":")[1][:5])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", first + 2222 % PORTS))
+        taken.listen()
+        reason = refusal(cluster.containers["algo-1"], cluster.variables, cluster.hosts)
+    assert "TensorFlow's server cannot listen on port" in reason
+
+
+MIRRORED = """
+import json, os
+import numpy as np
+import tensorflow as tf
+strategy = tf.distribute.MultiWorkerMirroredStrategy()
+with strategy.scope():
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1, input_shape=(2,))])
+    model.compile("sgd", "mse")
+x = np.arange(32, dtype="float32").reshape(16, 2) / 32
+data = tf.data.Dataset.from_tensor_slices((x, x.sum(axis=1))).batch(4)
+model.fit(data, epochs=2, verbose=0)
+print("replicas", strategy.num_replicas_in_sync)
+print("weights", [float(value) for value in model.get_weights()[0].ravel()])
+if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 0:
+    model.save(os.path.join(os.environ["SM_MODEL_DIR"], "1"))
+else:
+    model.save(os.path.join("/tmp", "mirrored-%d" % os.getpid()))
+"""
+
+
+@pytest.mark.long
+def test_mirrored_workers_of_a_script_of_its_own(tmp_path: Path, tensorflow_python: str) -> None:
+    script = MIRRORED.replace('os.path.join("/tmp", "mirrored-%d" % os.getpid())', '"../other"')
+    cluster = Cluster(tmp_path, tensorflow_python, script, count=2)
+    hyperparameters = {"sagemaker_program": "train.py"}
+    ended = cluster.train(
+        {**hyperparameters, "sagemaker_multi_worker_mirrored_strategy_enabled": True}
+    )
+    weights = set()
+    for host in cluster.hosts:
+        assert ended[host].exit_code == 0, ended[host].log
+        assert "replicas 2" in ended[host].log
+        weights.add(ended[host].log.partition("weights")[2].splitlines()[0])
+    assert len(weights) == 1
+
+
+def test_a_script_of_its_own_gets_a_cluster_only_where_asked(
+    tmp_path: Path, tensorflow_python: str
+) -> None:
+    script = "import os\nprint('TF_CONFIG is', os.environ.get('TF_CONFIG'))\n"
+    cluster = Cluster(tmp_path, tensorflow_python, script, count=2)
+    ended = cluster.containers["algo-1"].train(
+        hyperparameters={"sagemaker_program": "train.py"},
+        hosts=cluster.hosts,
+        variables=cluster.variables,
+    )
+    assert "TF_CONFIG is None" in ended.log, ended.log
+
+
+def test_without_a_shared_folder_several_hosts_are_refused(
+    tmp_path: Path, tensorflow_python: str
+) -> None:
+    cluster = Cluster(tmp_path, tensorflow_python, LINEAR, count=2)
+    container = cluster.containers["algo-1"]
+    (container.base / "checkpoints").unlink()
+    reason = refusal(container, cluster.variables, cluster.hosts)
+    assert "train on one host only here" in reason
+
+
+def test_keras_trains_on_one_host(tmp_path: Path, tensorflow_python: str) -> None:
+    script = LINEAR.replace("def model_fn(features, labels, mode, ", "def keras_model_fn(")
+    cluster = Cluster(tmp_path, tensorflow_python, script, count=2)
+    reason = refusal(cluster.containers["algo-1"], cluster.variables, cluster.hosts)
+    assert "keras_model_fn trains on one host only" in reason
