@@ -8,21 +8,17 @@ that either needs is absent.
 
 from __future__ import annotations
 
-import json
-import random
 import subprocess
-import tempfile
 from pathlib import Path
 
 from benchmarks.support.servers import (
-    Skipped,
     free_port,
     install_ours,
     install_peer,
     our_server,
     peer_server,
 )
-from benchmarks.support.turns import Taken, print_comparisons, take_turns
+from benchmarks.support.turns import Taken, image_of_numbers, print_comparisons, take_turns
 
 WORKERS = 2
 #: Later toolkits pass a context where sagemaker-mxnet-inference expects the size of a batch.
@@ -68,9 +64,7 @@ def measure(scratch: Path) -> Taken:
     peer = install_peer(scratch, *PEER, *MXNET)
     own = install_ours(scratch, PLUGIN, *MXNET, python=PYTHONS)
     mine, others = trees(scratch, own)
-    body = scratch / "body.json"
-    numbers = random.Random(7)
-    body.write_text(json.dumps([[numbers.random() for _ in range(784)]]), encoding="utf-8")
+    body = image_of_numbers(scratch)
     ports = {"ours": free_port(), "theirs": free_port()}
     servers = {
         "ours": our_server(mine, port=ports["ours"], workers=WORKERS, python=own),
@@ -85,16 +79,5 @@ def measure(scratch: Path) -> Taken:
     return take_turns(servers, ports, body)
 
 
-def main() -> None:
-    """Print each comparison as a line of JSON."""
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            taken = measure(Path(scratch))
-    except Skipped as skipped:
-        print(json.dumps({"skipped": str(skipped)}))
-        return
-    print_comparisons(taken, "MXNet Module served / by sagemaker-mxnet-inference")
-
-
 if __name__ == "__main__":
-    main()
+    print_comparisons(measure, "MXNet Module served / by sagemaker-mxnet-inference")

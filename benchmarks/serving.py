@@ -6,20 +6,16 @@ or an old enough Python is absent.
 
 from __future__ import annotations
 
-import json
-import random
-import tempfile
 from pathlib import Path
 
 from benchmarks.support.servers import (
-    Skipped,
     free_port,
     install_ours,
     install_peer,
     our_server,
     peer_server,
 )
-from benchmarks.support.turns import Taken, print_comparisons, take_turns
+from benchmarks.support.turns import Taken, image_of_numbers, print_comparisons, take_turns
 
 WORKERS = 2
 HANDLER = """
@@ -44,9 +40,7 @@ def model(folder: Path) -> Path:
 def measure(scratch: Path) -> Taken:
     """Values of both servers."""
     peer, own = install_peer(scratch), install_ours(scratch)
-    body = scratch / "body.json"
-    numbers = random.Random(7)
-    body.write_text(json.dumps([[numbers.random() for _ in range(784)]]), encoding="utf-8")
+    body = image_of_numbers(scratch)
     ports = {"ours": free_port(), "theirs": free_port()}
     servers = {
         "ours": our_server(model(scratch / "a"), port=ports["ours"], workers=WORKERS, python=own),
@@ -57,16 +51,5 @@ def measure(scratch: Path) -> Taken:
     return take_turns(servers, ports, body)
 
 
-def main() -> None:
-    """Print each comparison as a line of JSON."""
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            taken = measure(Path(scratch))
-    except Skipped as skipped:
-        print(json.dumps({"skipped": str(skipped)}))
-        return
-    print_comparisons(taken, "model server / multi-model-server")
-
-
 if __name__ == "__main__":
-    main()
+    print_comparisons(measure, "model server / multi-model-server")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import random
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from benchmarks.support.servers import wait_until_healthy
+from benchmarks.support.servers import Skipped, wait_until_healthy
 
-__all__ = ["Taken", "print_comparisons", "take_turns"]
+__all__ = ["Taken", "image_of_numbers", "print_comparisons", "take_turns"]
 
 CONNECTIONS = (1, 8)
 ROUNDS = 3
@@ -58,8 +60,19 @@ def take_turns(
     return taken
 
 
-def print_comparisons(taken: Taken, what: str) -> None:
-    """Print each comparison as a line of JSON; `what` is divided by what."""
+def print_comparisons(measure: Callable[[Path], Taken], what: str) -> None:
+    """Print each comparison as a line of JSON, or why there is none.
+
+    Args:
+        measure: takes the values, in a folder that is deleted then.
+        what: is divided by what.
+    """
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            taken = measure(Path(scratch))
+    except Skipped as skipped:
+        print(json.dumps({"skipped": str(skipped)}))
+        return
     for connections in CONNECTIONS:
         for quantity, unit in UNITS:
             comparison = {
@@ -69,3 +82,11 @@ def print_comparisons(taken: Taken, what: str) -> None:
                 "unit": unit,
             }
             print(json.dumps(comparison))
+
+
+def image_of_numbers(scratch: Path) -> Path:
+    """A file with a request: one row of 784 numbers as JSON."""
+    body = scratch / "body.json"
+    numbers = random.Random(7)
+    body.write_text(json.dumps([[numbers.random() for _ in range(784)]]), encoding="utf-8")
+    return body

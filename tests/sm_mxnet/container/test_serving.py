@@ -149,6 +149,45 @@ def test_a_gluon_network_whose_input_fn_makes_an_array(container: Container) -> 
         assert predicted(server.invoke("5")) == [[10]]
 
 
+def test_the_script_may_lie_in_the_model_as_aws_s_newer_images_have_it(
+    container: Container,
+) -> None:
+    code = container.base / "model" / "code"
+    code.mkdir()
+    (code / "own.py").write_text("def output_fn(p, accept): return str(len(p)), 'text/plain'\n")
+    variables = {
+        "SAGEMAKER_PROGRAM": "own.py",
+        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+    }
+    with container.serve(variables=variables) as server:
+        assert server.invoke("[[1, 2], [3, 4]]").body == b"2"
+
+
+TWO_INPUTS = """
+import mxnet as mx
+def model_fn(model_dir):
+    symbol = mx.sym.Variable("a") + mx.sym.Variable("b")
+    module = mx.mod.Module(symbol, data_names=["a", "b"], label_names=None)
+    module.bind([("a", (1, 2)), ("b", (1, 2))], for_training=False)
+    module.init_params()
+    return module
+"""
+
+
+def test_a_model_of_several_inputs_needs_an_input_fn(container: Container) -> None:
+    container.write_code({"serve.py": TWO_INPUTS})
+    with container.serve(variables=PROGRAM) as server:
+        refused = server.invoke("[[1, 2]]")
+        assert refused.status == 412
+        assert refused.body == (
+            b"the model has 2 inputs and one list feeds one only: define input_fn in the script"
+        )
+    own = "def input_fn(body, kind): return mx.io.NDArrayIter(dict(a=A, b=A), batch_size=1)\n"
+    container.write_code({"serve.py": TWO_INPUTS + "A = mx.nd.ones((1, 2))\n" + own})
+    with container.serve(variables=PROGRAM) as server:
+        assert predicted(server.invoke("")) == [[2, 2]]
+
+
 def test_models_may_lie_in_one_folder_and_under_the_specified_name(container: Container) -> None:
     model = container.base / "model"
     (model / "my_model").mkdir()
