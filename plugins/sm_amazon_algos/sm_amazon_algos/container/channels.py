@@ -15,6 +15,7 @@ from sm_amazon_algos.arrays import RecordArrays
 from sm_amazon_algos.codec import CONTENT_TYPE as RECORDS
 from sm_amazon_algos.container.csvrows import take_lines
 from sm_amazon_algos.container.errors import CustomerError
+from sm_amazon_algos.container.prefetch import ahead
 from sm_amazon_algos.container.streams import Taken, pieces
 from sm_amazon_algos.decoding import decode_part
 from sm_amazon_algos.matrices import SparseRows
@@ -99,6 +100,9 @@ class DataChannel:
         Raises:
             CustomerError: the data cannot be read, or is not what the hyperparameters say.
         """
+        return ahead(self._batches(size, epoch))
+
+    def _batches(self, size: int, epoch: int) -> Iterator[Batch]:
         builder = None
         for features, labels in self._parts(epoch):
             if builder is None:

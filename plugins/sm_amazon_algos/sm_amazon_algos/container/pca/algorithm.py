@@ -24,7 +24,9 @@ __all__ = ["PCA", "PCAServed"]
 Array = npt.NDArray[Any]
 
 #: Rows and numbers of a block, which a product of matrices is efficient with.
-_ROWS, _NUMBERS = 4096, 1 << 21
+_ROWS, _NUMBERS = 4096, 1 << 20
+#: Means that are so many standard deviations from zero are subtracted before anything is summed up.
+_FAR = 4.0
 
 
 class PCA(Algorithm):
@@ -116,7 +118,7 @@ def _directions(job: Job) -> Array | None:
 
 
 def _pass(job: Job, directions: Array | None) -> tuple[Moments, Array]:
-    """The data's moments, and what was subtracted from its rows: the first batch's mean."""
+    """The data's moments, and what was subtracted from its rows."""
     started, width = time.time(), int(job.settings["feature_dim"])
     asked = int(job.settings["mini_batch_size"])
     size = max(asked, min(_ROWS, max(1, _NUMBERS // width)))
@@ -124,7 +126,7 @@ def _pass(job: Job, directions: Array | None) -> tuple[Moments, Array]:
     first = next(batches, None)
     shift = np.zeros(width, dtype=np.float32)
     if job.settings["subtract_mean"]:
-        shift = _common_mean(job, shift if first is None else first.features)
+        shift = _shift(job, np.empty((0, width)) if first is None else first.features)
     given = batches if first is None else itertools.chain([first], batches)
     found = moments(given, shift=shift, directions=directions, hosts=job.hosts, device=job.device)
     if not found.rows:
@@ -138,12 +140,19 @@ def _pass(job: Job, directions: Array | None) -> tuple[Moments, Array]:
     return found, shift
 
 
-def _common_mean(job: Job, rows: Array) -> Array:
-    """The mean of the hosts' first batches: float32, (width,)."""
-    count = len(rows) if rows.ndim == 2 else 0
-    total = rows.sum(axis=0, dtype=np.float64) if count else np.zeros(rows.shape[-1])
-    sums = job.hosts.sum(np.append(total, float(count)))
-    found: Array = (sums[:-1] / max(float(sums[-1]), 1.0)).astype(np.float32)
+def _shift(job: Job, rows: Array) -> Array:
+    """What is to be subtracted from all rows, float32, (width,): the mean of the hosts' first ones.
+
+    Zeros where the data lies around zero anyway: that saves one pass over each batch.
+    """
+    own = rows.astype(np.float64)
+    sums = job.hosts.sum(np.stack([own.sum(axis=0), np.square(own).sum(axis=0)]))
+    count = max(float(job.hosts.sum(np.array([float(len(own))]))[0]), 1.0)
+    mean, square = sums[0] / count, sums[1] / count
+    spread = np.maximum(square - mean**2, 0)
+    if (mean**2 <= _FAR**2 * spread).all():
+        return np.zeros(len(mean), dtype=np.float32)
+    found: Array = mean.astype(np.float32)
     return found
 
 
