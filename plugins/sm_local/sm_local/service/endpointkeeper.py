@@ -1,46 +1,44 @@
-"""One endpoint brought up, kept up and taken down: desired state, whatever dies meanwhile."""
+"""One endpoint brought up, updated, kept up and taken down."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from sm_core.errors import LocalServiceError
 from sm_local.service.context import Context
 from sm_local.service.detached import detached
 from sm_local.service.environmentstore import Environments
 from sm_local.service.folders import remove_tree
-from sm_local.service.hosting import Endpoint, Instance
+from sm_local.service.hosting import Deployment, Endpoint, Instance
+from sm_local.service.instancekeeper import InstanceKeeper
 from sm_local.service.modelserver import ModelServer, ServerFailed, endpoint_folder, key_owner
-from sm_local.service.sockets import new_socket, remove_socket
 from sm_local.service.stores import Store
 
 __all__ = ["EndpointKeeper"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds in which GET /ping must answer 200 after the start, as on AWS.
-_STARTUP_TIMEOUT = 240.0
-#: Seconds between two looks at a server that starts, and at one that serves.
-_STARTING_POLL = 0.05
-_SERVING_POLL = 0.5
-#: Seconds before a server that died is started again: first, and at most.
-_FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 30.0
-#: Seconds after which a server has proved itself, and the next pause is the first one again.
-_PROVED = 60.0
 #: Characters of a FailureReason.
 _REASON_LIMIT = 1024
 _TAIL_TITLE = " Its last log lines:"
 
 
+class _NotUp(Exception):
+    """An instance does not come up."""
+
+    def __init__(self, keeper: InstanceKeeper, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.keeper = keeper
+        self.cause = cause
+
+
 class EndpointKeeper:
-    """Keeps one endpoint's instance serving."""
+    """Keeps all instances of one endpoint serving, and replaces them by others."""
 
     def __init__(
         self,
@@ -51,170 +49,167 @@ class EndpointKeeper:
         endpoint: Endpoint,
     ) -> None:
         self.endpoint = endpoint
-        # One variant with one instance; a list of servers when there are more.
-        self.server = ModelServer(
-            context,
-            endpoint=endpoint,
-            variant=endpoint.variants[0],
-            instance=endpoint.instances[0],
-        )
-        self._ready = False
-        #: Clear while somebody who waits for the server may hope that it is ready soon.
-        self._settled = asyncio.Event()
         self._context = context
         self._store = store
         self._environments = environments
-        self._look = asyncio.Event()
-        self._given_up = False
+        self._keepers = self._for(endpoint.current)
+        self._coming = self._for(endpoint.pending)
+        self._tasks: dict[InstanceKeeper, asyncio.Task[None]] = {}
+        self._wanted = asyncio.Event()
 
-    @property
-    def _instance(self) -> Instance:
-        return self.endpoint.instances[0]
+    def variants(self) -> list[str]:
+        """Names of the variants that are served."""
+        return [variant.name for variant in self.endpoint.variants]
 
-    async def is_ready(self, patience: float) -> bool:
-        """Whether the server answers; one that is being started is waited for.
+    def choose(self, variant: str | None) -> InstanceKeeper:
+        """The instance that takes the next invocation.
 
         Args:
-            patience: seconds to wait at most.
+            variant: whose it must be; None for any, by the variants' weights.
         """
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._settled.wait(), patience)
-        return self._ready
+        if variant is None:
+            weights = [self.endpoint.weight(each) for each in self.endpoint.variants]
+            if not any(weights):
+                weights = [1.0] * len(weights)
+            (chosen,) = random.choices(self.endpoint.variants, weights)
+            variant = chosen.name
+        found = [keeper for keeper in self._keepers if keeper.variant.name == variant]
+        fewest = min(keeper.in_use for keeper in found)
+        return random.choice([keeper for keeper in found if keeper.in_use == fewest])
 
-    def doubt(self) -> None:
-        """Look at the server now: it did not answer."""
-        self._look.set()
+    def update(self, endpoint: Endpoint) -> None:
+        """Bring up what is pending in the endpoint, and then let it serve instead."""
+        self.endpoint = endpoint
+        self._coming = self._for(endpoint.pending)
+        self._wanted.set()
 
     async def run(self) -> None:
         """Bring the endpoint up if it is being created, and keep it up until cancelled."""
         try:
-            await self._run()
+            if self.endpoint.status == "Creating" and not await self._create():
+                return
+            self._keep(self._keepers)
+            await self._end_retired()
+            while True:
+                if self.endpoint.status == "Updating":
+                    await self._update()
+                    continue
+                self._wanted.clear()
+                await self._wanted.wait()
         finally:
-            self._given_up = True
-            self._settle(ready=False)
+            tasks = list(self._tasks.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for keeper in (*self._keepers, *self._coming):
+                keeper.give_up()
 
-    async def _run(self) -> None:
-        if self.endpoint.status == "Creating":
-            try:
-                await self._bring_up()
-            except (ServerFailed, LocalServiceError) as error:
-                await self._fail(error)
-            except Exception as error:
-                logger.exception("endpoint %s", self.endpoint.name)
-                await self._fail(error)
-        if self.endpoint.status == "InService":
-            await self._keep_up()
+    async def disconnect(self) -> None:
+        """Close all connections to the servers."""
+        for keeper in (*self._keepers, *self._coming):
+            await keeper.server.disconnect()
 
     async def take_down(self) -> None:
-        """Stop the server and remove all that belongs to the endpoint, its record last."""
-        await self.server.stop()
-        await self._forget_socket()
+        """Stop the servers and remove all that belongs to the endpoint, its record last."""
+        await self.rest()
         await self._revoke()
         folder = endpoint_folder(self._context, self.endpoint)
         await detached(partial(remove_tree, folder), name=f"remove {self.endpoint.name}")
         await self._store.delete(self.endpoint.name)
 
     async def rest(self) -> None:
-        """Stop the server only: the endpoint stays wanted."""
-        await self.server.stop()
-        await self._forget_socket()
+        """Stop the servers only: the endpoint stays wanted."""
+        await asyncio.gather(*(keeper.rest() for keeper in (*self._keepers, *self._coming)))
+        await self._end_retired()
 
-    async def _bring_up(self) -> None:
-        if await self._adopt():
-            logger.info("endpoint %s: its server was started before", self.endpoint.name)
-        else:
-            await self.server.place_model()
-            await self._launch()
-        seconds = self.server.variant.request.get(
-            "ContainerStartupHealthCheckTimeoutInSeconds", _STARTUP_TIMEOUT
-        )
-        await self._until_healthy(seconds)
-        await self._change(lambda endpoint: endpoint.moved("InService", time.time()))
-        self._settle(ready=True)
-        logger.info("endpoint %s is in service", self.endpoint.name)
+    async def _end_retired(self) -> None:
+        """Stop servers that a service which was killed had not stopped yet."""
+        for instance in self.endpoint.retired:
+            any_variant = self.endpoint.variants[0]
+            server = ModelServer(
+                self._context, endpoint=self.endpoint, variant=any_variant, instance=instance
+            )
+            if await server.is_alive():
+                await server.stop()
 
-    async def _keep_up(self) -> None:
-        pause = _FIRST_PAUSE
-        if not self._ready:
-            await self._adopt()
-        while True:
-            began = time.monotonic()
-            try:
-                if not self._ready:
-                    await self._revive()
-                    began = time.monotonic()
-                await self._until_dead()
-                self.server.log("the model server has ended and is started again")
-                self._unsettle()
-            except (ServerFailed, LocalServiceError) as error:
-                self.server.log(f"the model server cannot be started again: {error}")
-                self._settle(ready=False)
-            if time.monotonic() - began > _PROVED:
-                pause = _FIRST_PAUSE
-            logger.warning("endpoint %s: next start in %.2f s", self.endpoint.name, pause)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-
-    def _settle(self, *, ready: bool) -> None:
-        self._ready = ready
-        self._settled.set()
-
-    def _unsettle(self) -> None:
-        self._ready = False
-        self._settled.clear()
-
-    async def _revive(self) -> None:
-        """Have a healthy server: the one that runs, else a new one."""
-        self._unsettle()
-        if not (self.server.is_connected and await self.server.is_alive()):
-            await self.server.stop()
-            if not self.server.has_model:
-                await self.server.place_model()
-            await self._launch()
-        await self._until_healthy(_STARTUP_TIMEOUT)
-        self._settle(ready=True)
-
-    async def _until_dead(self) -> None:
-        while await self.server.is_alive():
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._look.wait(), _SERVING_POLL)
-            if self._look.is_set() or not self.server.is_listening():
-                self._look.clear()
-                if not await self.server.can_connect():
-                    await self.server.stop()
-
-    async def _adopt(self) -> bool:
-        """Whether there is a server already, started by the last service; talk to it then."""
-        socket = self._instance.socket
-        if socket is None or not await self.server.is_alive():
+    async def _create(self) -> bool:
+        try:
+            await self._bring_up(self._keepers)
+        except _NotUp as error:
+            await self._fail(error)
             return False
-        await self.server.connect(socket)
+        await self._change(lambda endpoint: endpoint.moved("InService", time.time()))
+        logger.info("endpoint %s is in service", self.endpoint.name)
         return True
 
-    async def _launch(self) -> None:
-        build = partial(self._environments.ensure, self.server.variant.environment, self.server.log)
-        container = await detached(build, name=f"build {self.endpoint.name}")
-        await self._forget_socket()
-        socket = await asyncio.to_thread(new_socket)
-        # Recorded first: whoever finds the server later must know where it listens.
-        await self._listen(str(socket))
-        await self.server.launch(container, socket)
-        await self.server.connect(str(socket))
+    async def _update(self) -> None:
+        """Replace the instances; those that serve go on until the others do, and if these fail."""
+        try:
+            await self._bring_up(self._coming)
+        except _NotUp as error:
+            reason = failure_reason(error.keeper.variant.name, error.cause)
+            await asyncio.to_thread(error.keeper.server.log, str(error))
+            old, self._coming = self._coming, []
+            await asyncio.gather(*(keeper.rest() for keeper in old))
+            await self._change(lambda endpoint: endpoint.rolled_back(time.time(), reason))
+            logger.warning("endpoint %s stays as it was: %s", self.endpoint.name, error)
+            return
+        await self._change(lambda endpoint: endpoint.updated(time.time()))
+        old, self._keepers, self._coming = self._keepers, self._coming, []
+        self._keep(self._keepers)
+        logger.info("endpoint %s is updated", self.endpoint.name)
+        await asyncio.gather(*(self._retire(keeper) for keeper in old))
 
-    async def _until_healthy(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while not await self.server.is_healthy():
-            if not await self.server.is_alive():
-                raise await self.server.post_mortem()
-            if time.monotonic() > deadline:
-                raise ServerFailed(f"GET /ping did not answer 200 within {seconds:.0f} seconds.")
-            await asyncio.sleep(_STARTING_POLL)
+    async def _retire(self, keeper: InstanceKeeper) -> None:
+        await keeper.drain()
+        task = self._tasks.pop(keeper)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        keeper.give_up()
+        await keeper.rest()
 
-    async def _fail(self, error: Exception) -> None:
-        reason = failure_reason(self.server.variant.name, error)
-        await asyncio.to_thread(self.server.log, str(error))
-        await self.server.stop()
-        await self._forget_socket()
+    async def _bring_up(self, keepers: Sequence[InstanceKeeper]) -> None:
+        """Raises: _NotUp: one does not come up; the others are given up."""
+        tasks = [asyncio.create_task(self._one_up(keeper)) for keeper in keepers]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _one_up(self, keeper: InstanceKeeper) -> None:
+        try:
+            await keeper.bring_up()
+        except (ServerFailed, LocalServiceError) as error:
+            raise _NotUp(keeper, error) from error
+        except Exception as error:
+            logger.exception("endpoint %s", self.endpoint.name)
+            raise _NotUp(keeper, error) from error
+
+    def _keep(self, keepers: Sequence[InstanceKeeper]) -> None:
+        for keeper in keepers:
+            self._tasks[keeper] = self._context.spawn(keeper.keep_up())
+
+    def _for(self, deployment: Deployment | None) -> list[InstanceKeeper]:
+        if deployment is None:
+            return []
+        return [
+            InstanceKeeper(
+                self._context,
+                environments=self._environments,
+                endpoint=self.endpoint,
+                variant=deployment.variant(instance.variant),
+                instance=instance,
+                listen=self._listen,
+            )
+            for instance in deployment.instances
+        ]
+
+    async def _fail(self, error: _NotUp) -> None:
+        reason = failure_reason(error.keeper.variant.name, error.cause)
+        await asyncio.to_thread(error.keeper.server.log, str(error))
+        await self.rest()
         await self._revoke()
         await self._change(lambda endpoint: endpoint.moved("Failed", time.time(), reason=reason))
         logger.warning("endpoint %s failed: %s", self.endpoint.name, error)
@@ -222,13 +217,8 @@ class EndpointKeeper:
     async def _revoke(self) -> None:
         await asyncio.to_thread(self._context.keys.revoke, key_owner(self.endpoint))
 
-    async def _forget_socket(self) -> None:
-        if self._instance.socket is not None:
-            await asyncio.to_thread(remove_socket, Path(self._instance.socket))
-            await self._listen(None)
-
-    async def _listen(self, socket: str | None) -> None:
-        await self._change(lambda endpoint: endpoint.listening(endpoint.instances[0], socket))
+    async def _listen(self, instance: Instance, socket: str | None) -> None:
+        await self._change(lambda endpoint: endpoint.listening(instance, socket))
 
     async def _change(self, function: Callable[[Endpoint], Endpoint]) -> None:
         self.endpoint = await self._store.change(self.endpoint.name, function)

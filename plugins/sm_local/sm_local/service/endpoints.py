@@ -18,6 +18,7 @@ from sm_local.service.endpointkeeper import EndpointKeeper
 from sm_local.service.environmentstore import Environments
 from sm_local.service.errors import ServiceError
 from sm_local.service.hosting import (
+    Deployment,
     Endpoint,
     EndpointConfig,
     HostedModel,
@@ -26,7 +27,12 @@ from sm_local.service.hosting import (
     describe_endpoint,
     list_entry,
 )
-from sm_local.service.hostingrequests import check_endpoint_request
+from sm_local.service.hostingrequests import (
+    check_endpoint_request,
+    check_update_request,
+    check_weights,
+)
+from sm_local.service.instancekeeper import InstanceKeeper
 from sm_local.service.modelserver import ModelServer
 from sm_local.service.paging import list_page
 from sm_local.service.stores import Store
@@ -49,19 +55,29 @@ class Route:
     """Where an invocation goes.
 
     Attributes:
-        variant: name of the production variant.
-        stream: name of the log stream of the instance.
-        keeper: of the endpoint.
+        keeper: of the instance, which counts the invocation until `done` is called.
     """
 
-    variant: str
-    stream: str
-    keeper: EndpointKeeper
+    keeper: InstanceKeeper
+
+    @property
+    def variant(self) -> str:
+        """Name of the production variant."""
+        return self.keeper.variant.name
+
+    @property
+    def stream(self) -> str:
+        """Name of the log stream of the instance."""
+        return self.keeper.instance.stream
 
     @property
     def server(self) -> ModelServer:
         """The model server."""
         return self.keeper.server
+
+    def done(self) -> None:
+        """The invocation has ended."""
+        self.keeper.in_use -= 1
 
 
 class Endpoints:
@@ -98,7 +114,7 @@ class Endpoints:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
         for keeper in self._keepers.values():
-            await keeper.server.disconnect()
+            await keeper.disconnect()
 
     async def stop_all(self) -> list[str]:
         """Stop the servers too, and return the endpoints' names; `start` brings them back.
@@ -114,7 +130,7 @@ class Endpoints:
         wanted = [
             keeper
             for keeper in self._keepers.values()
-            if keeper.endpoint.status in ("Creating", "InService")
+            if keeper.endpoint.status in ("Creating", "InService", "Updating")
         ]
         await self.stop()
         resting = [keeper.rest() for keeper in wanted]
@@ -132,8 +148,13 @@ class Endpoints:
     def environments(self) -> set[str]:
         """Digests of the environments of all models, and of all endpoints' models. Blocks."""
         models = {model.environment for model in self._models.read_all()}
-        endpoints = self._store.read_all()
-        return models | {each.environment for one in endpoints for each in one.variants}
+        deployments = [
+            each
+            for endpoint in self._store.read_all()
+            for each in (endpoint.current, endpoint.pending)
+            if each is not None
+        ]
+        return models | {each.environment for one in deployments for each in one.variants}
 
     async def create(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """CreateEndpoint."""
@@ -142,18 +163,13 @@ class Endpoints:
         where = arn(self._context, ENDPOINT, name=name)
         if await self._store.get(name) is not None:
             raise invalid(f'Cannot create already existing endpoint "{where}".')
-        variants = await self._variants(request["EndpointConfigName"])
+        current = await self._deployment(request["EndpointConfigName"])
         now = time.time()
         endpoint = Endpoint(
             name=name,
             arn=where,
-            config=request["EndpointConfigName"],
             folder=f"{name}-{secrets.token_hex(4)}",
-            variants=variants,
-            instances=tuple(
-                Instance(variant=variant.name, number=1, id=f"i-{secrets.token_hex(9)[:17]}")
-                for variant in variants
-            ),
+            current=current,
             tags={tag["Key"]: tag["Value"] for tag in request.get("Tags", ())},
             created=now,
             modified=now,
@@ -165,6 +181,35 @@ class Endpoints:
         keeper = self._keeper(endpoint)
         self._begin(keeper, keeper.run())
         return {"EndpointArn": where}
+
+    async def update(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """UpdateEndpoint: what serves goes on until the new instances do."""
+        check_update_request(request)
+        name: str = request["EndpointName"]
+        await self._get(name)
+        pending = await self._deployment(request["EndpointConfigName"])
+
+        def updating(endpoint: Endpoint) -> Endpoint:
+            self._require_settled(endpoint)
+            return endpoint.updating(pending, time.time())
+
+        endpoint = await self._store.change(name, updating)
+        self._keepers[name].update(endpoint)
+        return {"EndpointArn": endpoint.arn}
+
+    async def update_weights(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """UpdateEndpointWeightsAndCapacities: the weights only."""
+        name: str = request["EndpointName"]
+        weights = check_weights(request, await self._get(name))
+
+        def weighed(endpoint: Endpoint) -> Endpoint:
+            self._require_settled(endpoint)
+            changed = attrs.evolve(endpoint, weights={**endpoint.weights, **weights})
+            return changed.moved("InService", time.time())
+
+        endpoint = await self._store.change(name, weighed)
+        self._keepers[name].endpoint = endpoint
+        return {"EndpointArn": endpoint.arn}
 
     async def describe(self, name: str) -> dict[str, Any]:
         """DescribeEndpoint."""
@@ -198,22 +243,28 @@ class Endpoints:
         Raises:
             ServiceError: no endpoint of that name is in service, or it has no such variant.
         """
-        keeper = self._in_service(name)
-        instance = keeper.endpoint.instances[0]
-        if variant is not None and variant != instance.variant:
+        endpoint = self._in_service(name)
+        if variant is not None and variant not in endpoint.variants():
             raise ServiceError("ValidationError", f"Variant {variant} not found for Request")
-        if not await keeper.is_ready(_PATIENCE):
-            self._in_service(name)
-            raise ServiceError(
-                "ServiceUnavailable",
-                f"the model server of endpoint {name} has ended and cannot be started again so far",
-                status=503,
-            )
-        return Route(variant=instance.variant, stream=instance.stream, keeper=keeper)
+        route = Route(keeper=endpoint.choose(variant))
+        route.keeper.in_use += 1
+        try:
+            if await route.keeper.is_ready(_PATIENCE):
+                return route
+        except BaseException:
+            route.done()
+            raise
+        route.done()
+        self._in_service(name)
+        raise ServiceError(
+            "ServiceUnavailable",
+            f"the model server of endpoint {name} has ended and cannot be started again so far",
+            status=503,
+        )
 
     def _in_service(self, name: str) -> EndpointKeeper:
         keeper = self._keepers.get(name)
-        if keeper is None or keeper.endpoint.status != "InService":
+        if keeper is None or keeper.endpoint.status not in ("InService", "Updating"):
             raise ServiceError(
                 "ValidationError", f"Endpoint {name} of account {self._context.account} not found."
             )
@@ -251,11 +302,20 @@ class Endpoints:
 
     @staticmethod
     def _deleting(endpoint: Endpoint) -> Endpoint:
-        if endpoint.status in ("Creating", "Deleting"):
+        if endpoint.status in ("Creating", "Updating", "Deleting"):
             raise invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
         return endpoint.moved("Deleting", time.time())
 
-    async def _variants(self, config_name: str) -> tuple[Variant, ...]:
+    @staticmethod
+    def _require_settled(endpoint: Endpoint) -> None:
+        if endpoint.status == "Failed":
+            raise invalid(
+                f'Cannot update endpoint "{endpoint.arn}" in status Failed: it can only be deleted.'
+            )
+        if endpoint.status != "InService":
+            raise invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+
+    async def _deployment(self, config_name: str) -> Deployment:
         config = await self._configs.get(config_name)
         if config is None:
             where = arn(self._context, ENDPOINT_CONFIG, name=config_name)
@@ -273,4 +333,9 @@ class Endpoints:
                     environment=model.environment,
                 )
             )
-        return tuple(variants)
+        instances = tuple(
+            Instance(variant=variant.name, number=number, id=f"i-{secrets.token_hex(9)[:17]}")
+            for variant in variants
+            for number in range(1, variant.request["InitialInstanceCount"] + 1)
+        )
+        return Deployment(config=config_name, variants=tuple(variants), instances=instances)

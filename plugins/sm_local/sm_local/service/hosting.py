@@ -10,6 +10,7 @@ import attrs
 from sm_local.service.paging import Listed, as_datetime
 
 __all__ = [
+    "Deployment",
     "Endpoint",
     "EndpointConfig",
     "HostedModel",
@@ -94,12 +95,35 @@ class Instance:
     @property
     def folder(self) -> str:
         """Name of the instance's folder in the endpoint's."""
-        return f"{self.variant}-{self.number}"
+        return f"{self.variant}-{self.id}"
 
     @property
     def stream(self) -> str:
         """Name of its log stream."""
         return f"{self.variant}/{self.id}"
+
+
+@attrs.frozen(kw_only=True)
+class Deployment:
+    """What an endpoint serves, or is to serve: see `Endpoint`."""
+
+    config: str
+    variants: tuple[Variant, ...]
+    instances: tuple[Instance, ...]
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name."""
+        return next(variant for variant in self.variants if variant.name == name)
+
+    def listening(self, instance: Instance, socket: str | None) -> Deployment:
+        """The same with another socket of one of its instances."""
+        return attrs.evolve(
+            self,
+            instances=tuple(
+                attrs.evolve(each, socket=socket) if each.id == instance.id else each
+                for each in self.instances
+            ),
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -109,46 +133,80 @@ class Endpoint:
     Attributes:
         name: of the endpoint.
         arn: of the endpoint.
-        config: name of the endpoint configuration.
+        current: what it serves: the endpoint configuration, its variants and their instances.
         folder: name of the endpoint's folder in the home's ``endpoints``.
-        variants: what is served.
-        instances: what serves.
         tags: the request's, key to value.
         created: epoch seconds.
         modified: epoch seconds.
-        status: EndpointStatus: Creating, InService, Failed or Deleting.
+        status: EndpointStatus: Creating, Updating, InService, Failed or Deleting.
         reason: FailureReason, or "".
+        pending: what it is being updated to.
+        retired: instances that served once, whose logs there are.
+        weights: of variants whose weights were changed since.
     """
 
     name: str
     arn: str
-    config: str
     folder: str
-    variants: tuple[Variant, ...]
-    instances: tuple[Instance, ...]
+    current: Deployment
     tags: dict[str, str]
     created: float
     modified: float
     status: str = "Creating"
     reason: str = ""
+    pending: Deployment | None = None
+    retired: tuple[Instance, ...] = ()
+    weights: dict[str, float] = attrs.field(factory=dict)
 
-    def variant(self, name: str) -> Variant:
-        """The variant of that name."""
-        return next(variant for variant in self.variants if variant.name == name)
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """What is served."""
+        return self.current.variants
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """Those that ever served, the present ones and those to come."""
+        pending = () if self.pending is None else self.pending.instances
+        return (*self.retired, *self.current.instances, *pending)
+
+    def weight(self, variant: Variant) -> float:
+        """The share of invocations that a variant gets, in relation to the others'."""
+        initial: float = variant.request.get("InitialVariantWeight", 1.0)
+        return self.weights.get(variant.name, initial)
 
     def moved(self, status: str, now: float, *, reason: str = "") -> Endpoint:
         """The endpoint in another status."""
         return attrs.evolve(self, status=status, modified=now, reason=reason)
 
+    def updating(self, pending: Deployment, now: float) -> Endpoint:
+        """The endpoint that goes over to something else."""
+        return attrs.evolve(self.moved("Updating", now), pending=pending)
+
+    def updated(self, now: float) -> Endpoint:
+        """The endpoint that has gone over to what was pending."""
+        assert self.pending is not None
+        return attrs.evolve(
+            self.moved("InService", now),
+            current=self.pending,
+            pending=None,
+            retired=(*self.retired, *self.current.instances),
+            weights={},
+        )
+
+    def rolled_back(self, now: float, reason: str) -> Endpoint:
+        """The endpoint that stays what it was."""
+        coming = () if self.pending is None else self.pending.instances
+        return attrs.evolve(
+            self.moved("InService", now, reason=reason),
+            pending=None,
+            retired=(*self.retired, *coming),
+        )
+
     def listening(self, instance: Instance, socket: str | None) -> Endpoint:
         """The endpoint with another socket of one of its instances."""
-        changed = attrs.evolve(instance, socket=socket)
-        return attrs.evolve(
-            self,
-            instances=tuple(
-                changed if each.folder == instance.folder else each for each in self.instances
-            ),
-        )
+        pending = None if self.pending is None else self.pending.listening(instance, socket)
+        current = self.current.listening(instance, socket)
+        return attrs.evolve(self, current=current, pending=pending)
 
 
 def describe_model(model: HostedModel) -> dict[str, Any]:
@@ -175,12 +233,12 @@ def describe_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     described: dict[str, Any] = {
         "EndpointName": endpoint.name,
         "EndpointArn": endpoint.arn,
-        "EndpointConfigName": endpoint.config,
+        "EndpointConfigName": endpoint.current.config,
         "EndpointStatus": endpoint.status,
         "CreationTime": as_datetime(endpoint.created),
         "LastModifiedTime": as_datetime(endpoint.modified),
     }
-    if endpoint.status == "InService":
+    if endpoint.status in ("InService", "Updating"):
         described["ProductionVariants"] = [
             _variant_summary(endpoint, variant) for variant in endpoint.variants
         ]
@@ -207,8 +265,8 @@ def list_entry(endpoint: Endpoint) -> Listed:
 
 
 def _variant_summary(endpoint: Endpoint, variant: Variant) -> Mapping[str, Any]:
-    weight = variant.request.get("InitialVariantWeight", 1.0)
-    count = sum(instance.variant == variant.name for instance in endpoint.instances)
+    weight = endpoint.weight(variant)
+    count = sum(instance.variant == variant.name for instance in endpoint.current.instances)
     image = variant.container["Image"]
     return {
         "VariantName": variant.name,

@@ -14,6 +14,7 @@ from sm_local.service.checks import (
     required,
     s3_location,
 )
+from sm_local.service.hosting import Endpoint
 from sm_local.service.objects import Objects
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "check_endpoint_request",
     "check_model_data",
     "check_model_request",
+    "check_update_request",
+    "check_weights",
 ]
 
 #: What may be asked for. Widening these tables is the last step of a new ability, never the first.
@@ -41,7 +44,7 @@ _CONFIG: Mapping[str, Any] = {
         {
             "VariantName": ANY,
             "ModelName": ANY,
-            "InitialInstanceCount": OneOf([1]),
+            "InitialInstanceCount": ANY,
             "InstanceType": ANY,
             "InitialVariantWeight": ANY,
             "ContainerStartupHealthCheckTimeoutInSeconds": ANY,
@@ -49,12 +52,42 @@ _CONFIG: Mapping[str, Any] = {
     ),
     "Tags": ANY,
 }
+_UPDATE: Mapping[str, Any] = {"EndpointName": ANY, "EndpointConfigName": ANY}
+_WEIGHTS: Mapping[str, Any] = {
+    "EndpointName": ANY,
+    "DesiredWeightsAndCapacities": EachOf({"VariantName": ANY, "DesiredWeight": ANY}),
+}
+#: Instances of one variant: more model servers on one machine answer nothing faster.
+_MOST_INSTANCES = 16
 _ENDPOINT: Mapping[str, Any] = {"EndpointName": ANY, "EndpointConfigName": ANY, "Tags": ANY}
 
 
 def check_endpoint_request(request: Mapping[str, Any]) -> None:
     """Raises: ServiceError: CreateEndpoint asks for what is not available here."""
     refuse_unsupported(request, _ENDPOINT)
+
+
+def check_update_request(request: Mapping[str, Any]) -> None:
+    """Raises: ServiceError: UpdateEndpoint asks for what is not available here."""
+    refuse_unsupported(request, _UPDATE)
+
+
+def check_weights(request: Mapping[str, Any], endpoint: Endpoint) -> dict[str, float]:
+    """The weights that UpdateEndpointWeightsAndCapacities gives, by variant.
+
+    Raises:
+        ServiceError: a capacity, which is not available here, or a variant that is not there.
+    """
+    refuse_unsupported(request, _WEIGHTS)
+    weights = {
+        each["VariantName"]: each["DesiredWeight"]
+        for each in request["DesiredWeightsAndCapacities"]
+        if "DesiredWeight" in each
+    }
+    unknown = sorted(weights.keys() - {variant.name for variant in endpoint.variants})
+    if unknown:
+        raise invalid(f"The endpoint {endpoint.name} has no variant {', '.join(unknown)}.")
+    return weights
 
 
 def check_model_request(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,13 +123,17 @@ def check_config_request(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     refuse_unsupported(request, _CONFIG)
     variants = request["ProductionVariants"]
-    if len(variants) > 1:
-        raise invalid(
-            f"ProductionVariants: {len(variants)} variants are not available: the local service "
-            "does not have them yet, only 1"
-        )
+    names = [variant["VariantName"] for variant in variants]
     for variant in variants:
         required(variant, "ModelName", "InstanceType", "InitialInstanceCount")
+        if not 1 <= variant["InitialInstanceCount"] <= _MOST_INSTANCES:
+            raise invalid(
+                f"InitialInstanceCount of variant {variant['VariantName']} is "
+                f"{variant['InitialInstanceCount']}; it must be 1 to {_MOST_INSTANCES} here, where "
+                "all instances share this machine"
+            )
+        if names.count(variant["VariantName"]) > 1:
+            raise invalid(f"Two production variants have the name {variant['VariantName']}.")
     return {
         "EndpointConfigName": request["EndpointConfigName"],
         "ProductionVariants": [{"InitialVariantWeight": 1.0, **variant} for variant in variants],

@@ -59,11 +59,16 @@ class Runtime:
                 )
         variant = request.headers.get("x-amzn-sagemaker-target-variant")
         route = await self._endpoints.route(endpoint_name, variant)
-        body = await self._body(request)
-        headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        status, answered, content = await self._ask(
-            endpoint_name, route, headers=headers, body=body
-        )
+        try:
+            body = await self._body(request)
+            headers = {
+                name: request.headers[name] for name in _PASSED_ON if name in request.headers
+            }
+            status, answered, content = await self._ask(
+                endpoint_name, route, headers=headers, body=body
+            )
+        finally:
+            route.done()
         if not 200 <= status < 300:
             raise self._model_error(endpoint_name, route, status=status, message=_text(content))
         returned = {
@@ -147,3 +152,7 @@ class Runtime:
 
 def _text(content: bytes) -> str:
     return content[: 4 * _MESSAGE_LIMIT].decode("utf-8", "replace")[:_MESSAGE_LIMIT]
+
+
+def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _PASSED_ON if name in headers}

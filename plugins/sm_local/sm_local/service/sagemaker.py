@@ -70,6 +70,8 @@ class SageMaker:
             "DeleteEndpointConfig": self._delete_endpoint_config,
             "CreateEndpoint": self._create_endpoint,
             "DescribeEndpoint": self._describe_endpoint,
+            "UpdateEndpoint": self._update_endpoint,
+            "UpdateEndpointWeightsAndCapacities": self._update_weights,
             "DeleteEndpoint": self._delete_endpoint,
             "ListEndpoints": self._list_endpoints,
         }
@@ -150,6 +152,12 @@ class SageMaker:
 
     async def _describe_endpoint(self, request: Input, caller: Caller) -> Output:
         return await self._endpoints.describe(request["EndpointName"])
+
+    async def _update_endpoint(self, request: Input, caller: Caller) -> Output:
+        return await self._endpoints.update(request)
+
+    async def _update_weights(self, request: Input, caller: Caller) -> Output:
+        return await self._endpoints.update_weights(request)
 
     async def _delete_endpoint(self, request: Input, caller: Caller) -> Output:
         await self._endpoints.delete(request["EndpointName"])

@@ -81,8 +81,11 @@ def test_a_model_that_exists(shared: Any) -> None:
     ("variants", "message"),
     [
         ([{**VARIANT, "ModelName": "nobody"}], f'Could not find model "{ARN}:model/nobody"'),
-        ([{**VARIANT, "InitialInstanceCount": 2}], "InitialInstanceCount 2 is not available"),
-        ([VARIANT, {**VARIANT, "VariantName": "B"}], "2 variants are not available"),
+        (
+            [{**VARIANT, "InitialInstanceCount": 17}],
+            "InitialInstanceCount of variant AllTraffic is 17; it must be 1 to 16",
+        ),
+        ([VARIANT, VARIANT], "Two production variants have the name AllTraffic"),
         ([{"VariantName": "A"}], "3 validation errors detected: Value null at 'modelName'"),
     ],
 )
