@@ -19,6 +19,7 @@ __all__ = [
     "Skipped",
     "bare_uvicorn",
     "free_port",
+    "gunicorn_server",
     "install_ours",
     "install_peer",
     "our_server",
@@ -231,3 +232,19 @@ def _variables(base: Path, port: int, workers: int, python: Path) -> dict[str, s
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+@contextmanager
+def gunicorn_server(
+    base: Path, *, port: int, workers: int, python: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The Flask application ``app:app`` in the folder `base` behind gunicorn.
+
+    Worker processes have a thread each and keep connections open, as our server does.
+    """
+    options = ["--worker-class", "gthread", "--threads", "1", "--workers", str(workers)]
+    place = ["--bind", f"127.0.0.1:{port}", "--keep-alive", "60", "app:app"]
+    command: list[str | Path] = [python / "python", "-m", "gunicorn", *options, *place]
+    variables = {"PATH": os.environ.get("PATH", os.defpath), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    with _started(command, folder=base, variables=variables) as process:
+        yield process

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from sm_core import Session
 from sm_core.containerspec import ContainerSpec
 from sm_core.plugins import client_plugins
+from sm_local.home import Home
+from sm_local.startup import stop_service
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,10 @@ def python_with(container_python: Callable[[ContainerSpec], str]) -> Callable[[s
 def tensorflow_python(python_with: Callable[[str], str]) -> str:
     """Interpreter of the environment that function mode runs in: TensorFlow 2.14.1."""
     return python_with("2.14.1")
+
+
+@pytest.fixture
+def local_session() -> Iterator[Session]:
+    """A Session of a local service of the test's own, which is stopped in any case."""
+    yield Session.local()
+    stop_service(Home.default())

@@ -6,8 +6,17 @@ from collections.abc import Collection
 
 from sm_core.scripts import ScriptFunctions
 
-__all__ = ["FUNCTIONS", "INPUT_FUNCTIONS", "MODEL_FUNCTIONS", "UNSERVED", "missing_functions"]
+__all__ = [
+    "ASKED_VARIABLE",
+    "FUNCTIONS",
+    "INPUT_FUNCTIONS",
+    "MODEL_FUNCTIONS",
+    "UNSERVED",
+    "missing_functions",
+]
 
+#: Variable by which a container is told the version that was asked for, where it runs another.
+ASKED_VARIABLE = "SMCORE_TENSORFLOW_ASKED"
 #: Of these a script defines one; ``estimator_fn`` wins over the others, which it may define too.
 MODEL_FUNCTIONS = ("estimator_fn", "keras_model_fn", "model_fn")
 #: What a script defines beside it.

@@ -11,9 +11,9 @@ from sm_core.containerspec import ContainerSpec, Device
 from sm_core.errors import ImageError
 from sm_core.images import ImageOrigin, ImageRequest, chip_of
 from sm_core.imagetables import ImageTable, in_order
+from sm_tensorflow.functions import ASKED_VARIABLE
 
 __all__ = [
-    "ASKED_VARIABLE",
     "container_spec",
     "image_for",
     "image_table",
@@ -63,8 +63,6 @@ LIBRARIES = (
 #: What older releases do not say that they cannot do without.
 _OLD = ("numpy<1.24", "protobuf<3.21")
 _LIMITS = {"2.8": _OLD, "2.9": _OLD, "2.10": _OLD, "2.11": _OLD, "2.12": ("numpy<1.24",)}
-#: Variable by which a container is told the version that was asked for, where it runs another.
-ASKED_VARIABLE = "SMCORE_TENSORFLOW_ASKED"
 #: Repository of images that exist in name only.
 _OWN = "sm-tensorflow"
 _OWN_NAME = re.compile(rf"{_OWN}:(?P<version>\d+(?:\.\d+)+)-(?:cpu|gpu|graviton)")

@@ -89,7 +89,9 @@ def sm_cluster(environment: TrainingEnvironment) -> AbstractContextManager[objec
 def sm_train(environment: TrainingEnvironment) -> bool | None:
     """Call the script's functions and export what they train; others are left alone."""
     from sm_tensorflow.container.training import train
+    from sm_tensorflow.container.versions import tell_version
 
+    tell_version()
     return train(environment)
 
 
@@ -97,5 +99,7 @@ def sm_train(environment: TrainingEnvironment) -> bool | None:
 def sm_inference(environment: ServingEnvironment) -> InferenceHandler | None:
     """Answer as TensorFlow Serving would, with the script's functions around it."""
     from sm_tensorflow.container.serving import handler
+    from sm_tensorflow.container.versions import tell_version
 
+    tell_version()
     return handler(environment)

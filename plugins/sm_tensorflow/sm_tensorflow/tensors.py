@@ -180,7 +180,7 @@ def shape_of(proto: TensorProto) -> tuple[int, ...]:
 
 
 def array_of_tensor(proto: TensorProto) -> npt.NDArray[Any]:
-    """The array in a TensorProto; of ``DT_STRING`` one of bytes, of ``DT_BFLOAT16`` float32.
+    """The array in `proto`; of ``DT_STRING`` one of bytes, of ``DT_BFLOAT16`` float32.
 
     A typed list that is shorter than the shape is filled up with its last value, an empty one with
     zeros, as TensorFlow does.

@@ -78,6 +78,13 @@ def several(folder: Path) -> None:
         _simple(folder / "several" / "7", {"a": a, "text": text}, outputs, session)
 
 
+def shout(folder: Path) -> None:
+    """A text and an exclamation mark."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        text = v1.placeholder(tf.string, [None])
+        _simple(folder / "1", {"text": text}, {"shouted": v1.string_join([text, "!"])}, session)
+
+
 def examples(folder: Path) -> None:
     """A predict signature whose input is serialized examples, as the cifar sample exports."""
     with tf.Graph().as_default(), v1.Session() as session:
