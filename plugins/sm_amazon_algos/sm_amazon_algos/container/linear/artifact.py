@@ -121,9 +121,7 @@ def read_model(file: Path) -> LinearModel:
         with zipfile.ZipFile(file) as archive:
             members = {name: _member(archive, name) for name in archive.namelist()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise CodecError(
-            f"{file.name} is no model of LinearLearner, which is a ZIP: {error}"
-        ) from None
+        raise CodecError(f"{file.name} is no ZIP, as LinearLearner's models are: {error}") from None
     missing = [name for name in (_SYMBOL, _PARAMS) if name not in members]
     if missing:
         raise CodecError(f"{file.name} is no model of LinearLearner: it lacks {', '.join(missing)}")

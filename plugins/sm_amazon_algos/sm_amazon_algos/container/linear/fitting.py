@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from sm_amazon_algos.container.algorithms import Job
 from sm_amazon_algos.container.errors import CustomerError
@@ -55,6 +56,8 @@ Floats = npt.NDArray[np.float64]
 
 #: Steps that an epoch has at least if ``optimizer`` is ``auto``: it goes over few rows repeatedly.
 AUTO_STEPS = 64
+#: Multiplications of a matrix product below which several threads take longer than one.
+_SHARED = 1 << 27
 
 
 def fit(job: Job, settings: Settings) -> LinearModel:
@@ -65,7 +68,9 @@ def fit(job: Job, settings: Settings) -> LinearModel:
     """
     # A model whose learning rate is too high for it may diverge; it is not chosen.
     with np.errstate(over="ignore", invalid="ignore"):
-        return _Fit(job, settings).run()
+        fitting = _Fit(job, settings)
+        with threadpool_limits(fitting.threads, user_api="blas"):
+            return fitting.run()
 
 
 class _Fit:
@@ -93,6 +98,13 @@ class _Fit:
             settings, self._models, balance=balance_of(self._train.counts)
         )
         self._folds = FOLDS if self._crosses() else 0
+
+    @property
+    def threads(self) -> int | None:
+        """Threads of a matrix product: one, unless a step is worth sharing; None for all."""
+        rows = min(self._settings.mini_batch_size, max(self._train.rows.count, 1))
+        columns = self._models * self._settings.outputs * (self._folds + 1)
+        return None if rows * self._train.feature_dim * columns > _SHARED else 1
 
     def run(self) -> LinearModel:
         """See `fit`."""
