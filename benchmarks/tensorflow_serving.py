@@ -70,6 +70,8 @@ def model(folder: Path, python: Path) -> Path:
     command = [python / "python", "-c", _MODEL, folder / "model" / "1"]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
     subprocess.run(command, check=True, capture_output=True, env=environment)
+    (folder / "model" / "code").mkdir()
+    (folder / "model" / "code" / "inference.py").touch()  # which `our_server` names
     (folder / "app.py").write_text(_APP, encoding="utf-8")
     return folder
 
