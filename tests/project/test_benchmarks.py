@@ -115,3 +115,10 @@ def test_mxnet_is_served_at_twice_the_speed_of_the_public_container() -> None:
     for connections in (1, 8):
         assert ratios[f"throughput, {connections} at once"] >= 2
         assert ratios[f"median, {connections} at once"] <= 0.5
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["kmeans", "pca"])
+def test_the_algorithms_are_as_fast_as_scikit_learn(name: str) -> None:
+    for each in measured(name):
+        assert each["ours"] <= 1.1 * each["theirs"], each["claim"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,6 +78,20 @@ def test_the_sample_of_pca(aws: None) -> None:
     rows = records_to_numpy(s3.get_object(Bucket=bucket, Key=shard)["Body"].read())
     np.testing.assert_array_equal(rows.features["values"], np.arange(10).reshape(2, 5))
     assert not rows.label
+
+
+@pytest.mark.integ
+def test_the_sample_of_pca_runs_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMCORE_BACKEND", "local")
+    try:
+        estimator = run(SAMPLE)["pca_estimator"]
+        with estimator.deploy(initial_instance_count=1, instance_type="ml.m4.xlarge") as predictor:
+            first, second = predictor.predict(np.arange(10).reshape(2, 5))
+    finally:
+        subprocess.run([sys.executable, "-m", "sm_core.cli", "local", "down"], check=True)
+    projections = [list(each.label["projection"].float32_tensor.values) for each in (first, second)]
+    # Two rows have one direction between them: the last component, the strongest.
+    np.testing.assert_allclose(np.abs(projections), [[0, 0, 31.25**0.5]] * 2, atol=1e-5)
 
 
 def test_what_is_required() -> None:
