@@ -16,10 +16,12 @@ __all__ = [
     "HostedModel",
     "Instance",
     "Variant",
+    "config_entry",
     "describe_config",
     "describe_endpoint",
     "describe_model",
     "list_entry",
+    "model_entry",
 ]
 
 
@@ -226,6 +228,30 @@ def describe_config(config: EndpointConfig) -> dict[str, Any]:
         "EndpointConfigArn": config.arn,
         "CreationTime": as_datetime(config.created),
     }
+
+
+def model_entry(model: HostedModel) -> Listed:
+    """The model in ListModels' answer."""
+    return _entry(model, "Model")
+
+
+def config_entry(config: EndpointConfig) -> Listed:
+    """The configuration in ListEndpointConfigs' answer."""
+    return _entry(config, "EndpointConfig")
+
+
+def _entry(resource: HostedModel | EndpointConfig, kind: str) -> Listed:
+    return Listed(
+        name=resource.name,
+        status="",
+        created=resource.created,
+        modified=resource.created,
+        summary={
+            f"{kind}Name": resource.name,
+            f"{kind}Arn": resource.arn,
+            "CreationTime": as_datetime(resource.created),
+        },
+    )
 
 
 def describe_endpoint(endpoint: Endpoint) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sm_local.service.context import Context
 from sm_local.service.endpoints import ENDPOINT
 from sm_local.service.errors import ServiceError
 from sm_local.service.hosting import Endpoint
+from sm_local.service.logfilter import filter_events
 from sm_local.service.modelserver import server_log
 from sm_local.service.stores import Store
 from sm_local.service.training import TRAINING_JOB
@@ -55,6 +56,8 @@ class Logs:
         self.operations: Mapping[str, Callable[[Input, Caller], Awaitable[Output]]] = {
             "DescribeLogStreams": self._describe_log_streams,
             "GetLogEvents": self._get_log_events,
+            "FilterLogEvents": self._filter_log_events,
+            "DescribeLogGroups": self._describe_log_groups,
         }
 
     async def _describe_log_streams(self, request: Input, caller: Caller) -> Output:
@@ -62,6 +65,54 @@ class Logs:
 
     async def _get_log_events(self, request: Input, caller: Caller) -> Output:
         return await asyncio.to_thread(self._events, request)
+
+    async def _filter_log_events(self, request: Input, caller: Caller) -> Output:
+        group = self._group(request)
+        prefix: str = request.get("logStreamNamePrefix", "")
+        names = request.get("logStreamNames")
+        if prefix and names:
+            raise _invalid("logStreamNames and logStreamNamePrefix exclude each other.")
+
+        def search() -> Output:
+            streams = {
+                stream.name: stream.path
+                for stream in self._streams(group, prefix)
+                if stream.name.startswith(prefix) and (names is None or stream.name in names)
+            }
+            if missing := sorted(set(names or ()) - streams.keys()):
+                raise _not_found(f"The specified log stream does not exist: {missing[0]}")
+            return filter_events(streams, request)
+
+        return await asyncio.to_thread(search)
+
+    async def _describe_log_groups(self, request: Input, caller: Caller) -> Output:
+        return await asyncio.to_thread(self._groups, request)
+
+    def _groups(self, request: Input) -> Output:
+        prefix: str = request.get("logGroupNamePrefix", "")
+        pattern: str = request.get("logGroupNamePattern", "")
+        endpoints = self._endpoints.read_all()
+        created = {f"{_ENDPOINT_GROUP}{each.name}": each.created for each in endpoints}
+        if self._trained():
+            created[_TRAINING_GROUP] = min(job.created for job in self._jobs.read_all())
+        names = [name for name in sorted(created) if name.startswith(prefix) and pattern in name]
+        names = [name for name in names if name > request.get("nextToken", "")]
+        page = names[: request.get("limit", _MAX_STREAMS)]
+        where = f"arn:aws:logs:{self._context.region}:{self._context.account}:log-group"
+        return {
+            "logGroups": [
+                {
+                    "logGroupName": name,
+                    "creationTime": int(created[name] * 1000),
+                    "arn": f"{where}:{name}:*",
+                    "logGroupArn": f"{where}:{name}",
+                    "storedBytes": 0,
+                    "metricFilterCount": 0,
+                }
+                for name in page
+            ],
+            "nextToken": page[-1] if len(page) < len(names) else None,
+        }
 
     def _describe(self, request: Input) -> Output:
         group = self._group(request)

@@ -10,21 +10,25 @@ from typing import Any
 from sm_local.service.checks import arn, invalid
 from sm_local.service.context import Context
 from sm_local.service.database import RecordExists
-from sm_local.service.endpoints import ENDPOINT_CONFIG, MODEL, Endpoints
+from sm_local.service.endpoints import ENDPOINT, ENDPOINT_CONFIG, MODEL, Endpoints
 from sm_local.service.environmentstore import Environments
 from sm_local.service.hosting import (
     EndpointConfig,
     HostedModel,
+    config_entry,
     describe_config,
     describe_model,
+    model_entry,
 )
 from sm_local.service.hostingrequests import (
     check_config_request,
     check_model_data,
     check_model_request,
 )
+from sm_local.service.paging import list_page
 from sm_local.service.stores import Store
-from sm_local.service.training import Training
+from sm_local.service.tagging import Tagging
+from sm_local.service.training import TRAINING_JOB, Training
 from sm_local.service.wire import Caller
 
 __all__ = ["SageMaker"]
@@ -57,6 +61,8 @@ class SageMaker:
         self._environments = environments or Environments(context)
         self._models = Store(context, HostedModel, kind=MODEL)
         self._configs = Store(context, EndpointConfig, kind=ENDPOINT_CONFIG)
+        kinds = (TRAINING_JOB, MODEL, ENDPOINT_CONFIG, ENDPOINT)
+        self._tagging = Tagging(context, kinds=kinds)
         self.operations: Mapping[str, Callable[[Input, Caller], Awaitable[Output]]] = {
             "CreateTrainingJob": training.create,
             "DescribeTrainingJob": self._describe_training_job,
@@ -64,9 +70,11 @@ class SageMaker:
             "ListTrainingJobs": self._list_training_jobs,
             "CreateModel": self._create_model,
             "DescribeModel": self._describe_model,
+            "ListModels": self._list_models,
             "DeleteModel": self._delete_model,
             "CreateEndpointConfig": self._create_endpoint_config,
             "DescribeEndpointConfig": self._describe_endpoint_config,
+            "ListEndpointConfigs": self._list_endpoint_configs,
             "DeleteEndpointConfig": self._delete_endpoint_config,
             "CreateEndpoint": self._create_endpoint,
             "DescribeEndpoint": self._describe_endpoint,
@@ -74,6 +82,9 @@ class SageMaker:
             "UpdateEndpointWeightsAndCapacities": self._update_weights,
             "DeleteEndpoint": self._delete_endpoint,
             "ListEndpoints": self._list_endpoints,
+            "AddTags": self._add_tags,
+            "ListTags": self._list_tags,
+            "DeleteTags": self._delete_tags,
         }
 
     async def _describe_training_job(self, request: Input, caller: Caller) -> Output:
@@ -113,6 +124,11 @@ class SageMaker:
             raise self._no_model(request["ModelName"])
         return describe_model(model)
 
+    async def _list_models(self, request: Input, caller: Caller) -> Output:
+        entries = [model_entry(model) for model in await self._models.all()]
+        summaries, token = list_page(entries, request, descending=True)
+        return {"Models": summaries, "NextToken": token}
+
     async def _delete_model(self, request: Input, caller: Caller) -> Output:
         if not await self._models.delete(request["ModelName"]):
             raise self._no_model(request["ModelName"])
@@ -142,6 +158,11 @@ class SageMaker:
             raise self._no_config(request["EndpointConfigName"])
         return describe_config(config)
 
+    async def _list_endpoint_configs(self, request: Input, caller: Caller) -> Output:
+        entries = [config_entry(config) for config in await self._configs.all()]
+        summaries, token = list_page(entries, request, descending=True)
+        return {"EndpointConfigs": summaries, "NextToken": token}
+
     async def _delete_endpoint_config(self, request: Input, caller: Caller) -> Output:
         if not await self._configs.delete(request["EndpointConfigName"]):
             raise self._no_config(request["EndpointConfigName"])
@@ -165,6 +186,15 @@ class SageMaker:
 
     async def _list_endpoints(self, request: Input, caller: Caller) -> Output:
         return await self._endpoints.list(request)
+
+    async def _add_tags(self, request: Input, caller: Caller) -> Output:
+        return await self._tagging.add(request)
+
+    async def _list_tags(self, request: Input, caller: Caller) -> Output:
+        return await self._tagging.list(request)
+
+    async def _delete_tags(self, request: Input, caller: Caller) -> Output:
+        return await self._tagging.delete(request)
 
     def _no_model(self, name: str) -> Exception:
         return invalid(f'Could not find model "{arn(self._context, MODEL, name=name)}".')

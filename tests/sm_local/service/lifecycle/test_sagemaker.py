@@ -108,5 +108,5 @@ def test_endpoints_that_are_not_there(shared: Any) -> None:
 
 
 def test_an_operation_that_is_not_there_is_named(shared: Any) -> None:
-    with pytest.raises(ClientError, match="ListModels"):
-        shared.client("sagemaker").list_models()
+    with pytest.raises(ClientError, match="ListCompilationJobs"):
+        shared.client("sagemaker").list_compilation_jobs()
