@@ -157,6 +157,7 @@ def test_answers_say_the_same_in_every_content_type(numbers: npt.NDArray[np.floa
         (JSON, b'{"instances": [{"features": [1, 2, "3"]}]}'),
         (JSON, b'{"instances": [{"features": [1, 2, null]}]}'),
         (JSON, b'{"instances": [{"features": "abc"}]}'),
+        (JSON, b'{"instances": [{"features": {"values": [1, 2, "3"]}}]}'),
         (JSON, b'{"instances": [{"data": {"features": {}}}]}'),
         (JSON, b'{"instances": [{"data": {"features": {"values": [1], "keys": [3]}}}]}'),
         (JSON, b'{"instances": [{"data": {"features": {"values": [1], "keys": [-1]}}}]}'),

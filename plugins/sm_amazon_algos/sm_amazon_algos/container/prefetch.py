@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 __all__ = ["ahead"]
 
 T = TypeVar("T")
 
-#: Items that wait to be taken.
-_DEPTH = 2
+#: Items that wait to be taken; as many again are being made, and computed with.
+_DEPTH = 1
 #: Seconds after which a thread looks whether anybody still wants what it has.
 _LOOK = 0.1
 
@@ -24,7 +24,7 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T]) -> Iterator[T]:
+def ahead(items: Iterable[T]) -> Generator[T, None, None]:
     """The same items, the next of which a thread gets meanwhile.
 
     What numpy does with large arrays, and reading, let other threads run. An exception of `items`

@@ -87,14 +87,15 @@ def _of_instances(instances: list[Any], feature_dim: int) -> Array:
 
 
 def _row(instance: Any, feature_dim: int) -> Any:
-    """The numbers of ``{"features": […]}``, or of ``{"data": {"features": …}}``."""
-    if "data" not in instance:
-        values = instance["features"]
-        return values["values"] if isinstance(values, Mapping) else _numbers(values)
-    features = instance["data"]["features"]
+    """The numbers of ``{"features": …}`` or ``{"data": {"features": …}}``, a list or an object."""
+    if not isinstance(instance, Mapping):
+        raise TypeError("the instance is no object")
+    features = instance.get("data", instance)["features"]
+    if not isinstance(features, Mapping):
+        return _numbers(features)
     values = _numbers(features["values"])
-    if "keys" not in features:
-        return values
+    if not features.get("keys"):
+        return values if values else np.zeros(feature_dim)
     return _scattered(values, features["keys"], features.get("shape"), feature_dim)
 
 
