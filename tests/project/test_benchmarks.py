@@ -122,3 +122,12 @@ def test_mxnet_is_served_at_twice_the_speed_of_the_public_container() -> None:
 def test_the_algorithms_are_as_fast_as_scikit_learn(name: str) -> None:
     for each in measured(name):
         assert each["ours"] <= 1.1 * each["theirs"], each["claim"]
+
+
+def test_a_savedmodel_is_served_at_twice_the_speed_of_flask_and_gunicorn() -> None:
+    ratios = {
+        each["claim"].split(": ")[1]: each["ours"] / each["theirs"]
+        for each in measured("tensorflow_serving")
+    }
+    for connections in (1, 8):
+        assert ratios[f"throughput, {connections} at once"] >= 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import tarfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from sm_core.plugins import client_plugins, hookimpl
 from sm_core.scripts import runs_as_script
 from sm_mxnet import MXNet, MXNetModel, MXNetPredictor
 from sm_mxnet.functions import FUNCTIONS
+from sm_tensorflow import TensorFlowPredictor
 
 REGION = "us-east-1"
 ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
@@ -32,6 +34,12 @@ SAMPLES = {
         re.MULTILINE | re.DOTALL,
     )
 }
+TENSORFLOW_SCRIPT = """
+def model_fn(features, labels, mode, hyperparameters): ...
+def train_input_fn(training_dir, hyperparameters): ...
+def eval_input_fn(training_dir, hyperparameters): ...
+def serving_input_fn(hyperparameters): ...
+"""
 _loader = Loader()
 
 Run = Callable[..., dict[str, Any]]
@@ -84,10 +92,13 @@ class _Quick:
                 boto_session=_boto_session,
                 polling=Polling(first=0, factor=1, ceiling=0),
                 default_role=self.role,
+                runs_own_containers=self.runs_own_containers,
             )
         ]
 
     role: str | None = ROLE
+    #: Whether it is like a back end that makes containers, of this project's plugins, itself.
+    runs_own_containers = False
 
 
 @pytest.fixture
@@ -109,6 +120,7 @@ def run(quick: _Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a sample, with names that it leaves to be imported, beside the scripts that it names."""
     for name in ("mxnet-train.py", "train.py", "trasform_script.py"):
         (tmp_path / name).write_text("print('training')\n", encoding="utf-8")
+    (tmp_path / "tf-train.py").write_text(TENSORFLOW_SCRIPT, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
     def execute(title: str, **names: Any) -> dict[str, Any]:
@@ -219,5 +231,32 @@ def test_input_data_of_amazon_s_algorithms(run: Run) -> None:
 
 def test_every_sample_is_run() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
-    assert len(SAMPLES) == 9
+    assert len(SAMPLES) == 12
     assert not [title for title in SAMPLES if f'"{title}"' not in source]
+
+
+# TensorFlow
+
+
+@pytest.mark.parametrize("sample", ["Training with TensorFlow", "Restoring from checkpoints"])
+def test_a_tensorflow_job(run: Run, quick: _Quick, sample: str) -> None:
+    # AWS's images of the default version call no functions, which is told before anything begins.
+    with pytest.raises(ConfigurationError, match=r"framework_version='1\.10\.0'"):
+        run(sample)
+    client_plugins.cache_clear()
+    quick.runs_own_containers = True
+    client_plugins().register(quick, name="quick")
+    estimator = run(sample)["tf_estimator"]
+    told = estimator.latest_training_job.describe()["HyperParameters"]
+    assert (told["training_steps"], told["evaluation_steps"]) == ("10000", "100")
+    job = estimator.latest_training_job.name
+    own = f"/{job}/checkpoints"
+    place = json.loads(told["checkpoint_path"])
+    assert place.endswith(own) or place == "s3://location/of/my/previous/generated/checkpoints"
+
+
+def test_a_tensorflow_estimator_is_deployed(run: Run, quick: _Quick) -> None:
+    quick.runs_own_containers = True
+    names = run("Deploying a TensorFlow estimator", inputs="s3://bucket/path/to/training/data")
+    assert isinstance(names["predictor"], TensorFlowPredictor)
+    names["predictor"].delete()

@@ -248,6 +248,27 @@ def model_fn(features, labels, mode, hyperparameters):
         assert answer.headers["content-type"] == "text/x-own"
 
 
+def test_a_script_of_tensorflow_1_serves_with_its_functions(serves: Serves) -> None:
+    script = """
+import numpy as np
+import tensorflow as tf
+from tensorflow.contrib.learn.python.learn.datasets import base
+
+PLACE = tf.placeholder(tf.float32, [None, np.int(2)])
+
+def model_fn(features, labels, mode, hyperparameters): ...
+def train_input_fn(training_dir, hyperparameters): ...
+def eval_input_fn(training_dir, hyperparameters): ...
+def serving_input_fn(hyperparameters): ...
+
+def input_fn(serialized_input, content_type):
+    return np.asarray(serialized_input.split(), dtype=np.float).tolist()
+"""
+    with serves("linear", script).serve(variables=PROGRAM) as server:
+        answer = server.invoke("1 2", content_type="text/csv")
+        assert value(answer)["outputs"]["ages"]["floatVal"] == [9]
+
+
 def test_transform_fn_of_three_arguments(serves: Serves) -> None:
     script = "def transform_fn(data, content_type, accepts):\n    return data.upper()\n"
     with serves("linear", script).serve(variables=PROGRAM) as server:
