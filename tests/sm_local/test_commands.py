@@ -45,7 +45,7 @@ def home(service_home: Home) -> Iterator[Home]:
 
 def test_help() -> None:
     result = sm("--help")
-    for name in ("up", "down", "status", "env"):
+    for name in ("up", "down", "status", "env", "logs", "envs", "prune"):
         assert f"\n  {name} " in result.output
         assert sm(name, "--help").exit_code == 0
 
@@ -228,3 +228,40 @@ def launch(folder: Path) -> Path:
     )
     processes.launch(folder, [host], max_runtime=None, grace=5)
     return folder
+
+
+class TestLogs:
+    def test_of_the_service(self, home: Home) -> None:
+        result = sm("logs")
+        assert result.exit_code != 0
+        assert "the service has not run yet" in result.output
+        home.create()
+        home.service_log.write_text("".join(f"line {number}\n" for number in range(5)))
+        assert sm("logs", "--lines", "2").output == "line 3\nline 4\n"
+
+    def test_of_a_job(self, home: Home) -> None:
+        logs = home.create().jobs / "my-job-0123abcd" / "logs"
+        logs.mkdir(parents=True)
+        (logs / "algo-1.log").write_text("1 one\n")
+        assert sm("logs", "my-job").output == "1 one\n"
+        (logs / "algo-2.log").write_text("2 two\n")
+        assert sm("logs", "my-job").output == (
+            "==> jobs/my-job-0123abcd/logs/algo-1.log <==\n1 one\n"
+            "==> jobs/my-job-0123abcd/logs/algo-2.log <==\n2 two\n"
+        )
+        assert "there is no log of other" in sm("logs", "other").output
+
+
+class TestEnvironments:
+    def test_shown_and_pruned(self, home: Home) -> None:
+        assert sm("envs").output == "There are no environments.\n"
+        folder = home.create().environments / "0123"
+        folder.mkdir()
+        (folder / ".complete").write_text('{"python": "/python", "what": "mxnet 1.9.1 (cpu)"}')
+        os.utime(folder / ".complete", (1, 1))
+        (shown,) = json.loads(sm("envs", "--json").output)
+        assert (shown["what"], shown["used"], shown["in_use"]) == ("mxnet 1.9.1 (cpu)", 1, False)
+        assert sm("envs").output.startswith("0123  mxnet 1.9.1 (cpu)  0 MB  last used 1970-01-01")
+        output = sm("prune").output
+        assert output == "removed 0123  mxnet 1.9.1 (cpu)\n1 environments removed, 0 MB\n"
+        assert not folder.exists()

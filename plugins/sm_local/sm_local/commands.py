@@ -6,9 +6,11 @@ import datetime as dt
 import json
 import os
 import shlex
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from sm_core.errors import LocalServiceError
@@ -135,6 +137,68 @@ def env(as_json: bool) -> None:
         return
     for name, value in variables.items():
         click.echo(f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}")
+
+
+@local.command()
+@click.argument("name", required=False)
+@click.option("--lines", default=100, show_default=True, help="Print no more than the last ones.")
+def logs(name: str | None, lines: int) -> None:
+    """Print the service's log, or that of the training job or endpoint NAME.
+
+    Reads the files of the home, so that it works without the service too. A job's lines are also
+    printed, and followed, by `sm jobs logs`.
+    """
+    home = Home.default()
+    if name is None:
+        paths = [home.service_log]
+    else:
+        folders = [*home.jobs.glob(f"{name}-????????"), *home.endpoints.glob(f"{name}-????????/*")]
+        paths = sorted(path for folder in folders for path in folder.glob("logs/*.log"))
+    paths = [path for path in paths if path.exists()]
+    if not paths:
+        what = "the service has not run yet" if name is None else f"there is no log of {name}"
+        raise LocalServiceError(f"{what} in {home.path}")
+    for path in paths:
+        if len(paths) > 1:
+            click.echo(f"==> {path.relative_to(home.path)} <==")
+        with path.open(encoding="utf-8", errors="replace") as file:
+            click.echo("".join(deque(file, lines)), nl=False)
+
+
+@local.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def envs(as_json: bool) -> None:
+    """Show the environments that jobs and endpoints run in."""
+    from sm_local.pruning import built_environments
+
+    found = built_environments(Home.default())
+    if as_json:
+        click.echo(
+            json.dumps([{**attrs.asdict(each), "folder": str(each.folder)} for each in found])
+        )
+        return
+    for each in found:
+        used = dt.datetime.fromtimestamp(each.used).astimezone().strftime("%Y-%m-%d %H:%M")
+        state = "in use" if each.in_use else f"last used {used}"
+        click.echo(f"{each.folder.name}  {each.what}  {each.size / 1e6:.0f} MB  {state}")
+    if not found:
+        click.echo("There are no environments.")
+
+
+@local.command()
+@click.option("--days", default=30.0, show_default=True, help="Keep what was used in these days.")
+def prune(days: float) -> None:
+    """Remove environments that were not used for some time; they are built again when needed.
+
+    What a job or an endpoint runs in stays, and what was asked for within the last ten minutes.
+    """
+    from sm_local import pruning
+
+    removed = pruning.prune(Home.default(), unused_seconds=days * 86_400)
+    for each in removed:
+        click.echo(f"removed {each.folder.name}  {each.what}")
+    freed = sum(each.size for each in removed)
+    click.echo(f"{len(removed)} environments removed, {freed / 1e6:.0f} MB")
 
 
 def _variables(

@@ -32,12 +32,13 @@ from sm_local.environmentspec import EnvironmentFailed, EnvironmentSpec, Wheel
 from sm_local.indexes import index_settings, mask, without_transport
 from sm_local.interpreters import find_python
 
-__all__ = ["EnvironmentFailed", "ensure_environment", "find_python", "index_settings"]
+__all__ = ["MARKER", "EnvironmentFailed", "ensure_environment", "find_python", "index_settings"]
 
 #: Extra of a wheel whose requirements the environment needs; the wheel's others are the client's.
 _EXTRA = "container"
 _IS_EXTRA = re.compile(rf"""\bextra\s*==\s*(['"]){_EXTRA}\1""")
-_MARKER = ".complete"
+#: In the folder of a complete environment; its time says when somebody last asked for it.
+MARKER = ".complete"
 _LAST_LINES = 30
 #: Lines of ``uv`` that say nothing to somebody who waits: each package, and where they go.
 _DETAIL = re.compile(r" [+~-] |Using C?Python ")
@@ -68,6 +69,7 @@ def ensure_environment(
     python = find_python(spec.container.python)
     folder = (home / "environments" / _key(spec, python)).absolute()
     if _is_complete(folder):
+        os.utime(folder / MARKER)
         return folder
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(folder.with_suffix(".lock"), log) as lock:
@@ -85,7 +87,7 @@ def _key(spec: EnvironmentSpec, python: Path) -> str:
 
 def _is_complete(folder: Path) -> bool:
     # The interpreter is a link to one that may have been uninstalled.
-    return (folder / _MARKER).exists() and (folder / "bin" / "python").exists()
+    return (folder / MARKER).exists() and (folder / "bin" / "python").exists()
 
 
 def _check_platform(container: ContainerSpec) -> None:
@@ -205,8 +207,13 @@ class _Build:
             )
 
     def _mark(self) -> None:
-        facts = {"python": str(self.python), "specification": self.spec.digest}
-        with (self.folder / _MARKER).open("x") as file:
+        container = self.spec.container
+        facts = {
+            "what": f"{container.framework} {container.version} ({container.device})",
+            "python": str(self.python),
+            "specification": self.spec.digest,
+        }
+        with (self.folder / MARKER).open("x") as file:
             json.dump(facts, file)
             file.flush()
             os.fsync(file.fileno())
