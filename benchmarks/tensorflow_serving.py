@@ -7,21 +7,17 @@ have the same TensorFlow, the same worker processes and the same threads.
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import subprocess
-import tempfile
 from pathlib import Path
 
 from benchmarks.support.servers import (
-    Skipped,
     free_port,
     gunicorn_server,
     install_ours,
     our_server,
 )
-from benchmarks.support.turns import Taken, print_comparisons, take_turns
+from benchmarks.support.turns import Taken, image_of_numbers, print_comparisons, take_turns
 
 WORKERS = 2
 VERSION = "2.14.1"
@@ -67,7 +63,7 @@ def invocations():
 def model(folder: Path, python: Path) -> Path:
     """The tree of a container with the SavedModel."""
     folder.mkdir()
-    command = [python / "python", "-c", _MODEL, folder / "model" / "1"]
+    command = [str(python / "python"), "-c", _MODEL, str(folder / "model" / "1")]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
     subprocess.run(command, check=True, capture_output=True, env=environment)
     (folder / "model" / "code").mkdir()
@@ -81,9 +77,7 @@ def measure(scratch: Path) -> Taken:
     plugin = str(_ROOT / "plugins" / "sm_tensorflow")
     beside = (f"tensorflow-cpu=={VERSION}", plugin, "flask", "gunicorn")
     python = install_ours(scratch, *beside, python=("3.11", "3.10"))
-    body = scratch / "body.json"
-    numbers = random.Random(7)
-    body.write_text(json.dumps([[numbers.random() for _ in range(784)]]), encoding="utf-8")
+    body = image_of_numbers(scratch)
     ports = {"ours": free_port(), "theirs": free_port()}
     trees = {name: model(scratch / name[0], python) for name in ports}
     servers = {
@@ -95,16 +89,5 @@ def measure(scratch: Path) -> Taken:
     return take_turns(servers, ports, body)
 
 
-def main() -> None:
-    """Print each comparison as a line of JSON."""
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            taken = measure(Path(scratch))
-    except Skipped as skipped:
-        print(json.dumps({"skipped": str(skipped)}))
-        return
-    print_comparisons(taken, "SavedModel in our container / behind Flask and gunicorn")
-
-
 if __name__ == "__main__":
-    main()
+    print_comparisons(measure, "SavedModel in our container / behind Flask and gunicorn")

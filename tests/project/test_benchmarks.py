@@ -124,6 +124,7 @@ def test_the_algorithms_are_as_fast_as_scikit_learn(name: str) -> None:
         assert each["ours"] <= 1.1 * each["theirs"], each["claim"]
 
 
+@pytest.mark.long
 def test_a_savedmodel_is_served_at_twice_the_speed_of_flask_and_gunicorn() -> None:
     ratios = {
         each["claim"].split(": ")[1]: each["ours"] / each["theirs"]

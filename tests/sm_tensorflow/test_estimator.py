@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from sm_core import ConfigurationError, Estimator, Session
+from sm_core.attaching import DescribedJob
 from sm_tensorflow import TensorFlow, TensorFlowModel, TensorFlowPredictor
 from sm_tensorflow.estimator import TensorFlowOptions
 from sm_tensorflow.options import OPTIONS
@@ -192,6 +193,56 @@ def test_how_a_script_is_run(tmp_path: Path, text: str, mode: bool) -> None:
     version = {"framework_version": "2.14.1"}
     assert estimator(tmp_path, text, **version).function_mode() is mode
     assert estimator(tmp_path, text, script_mode=True, **version).function_mode() is False
+
+
+def test_a_script_in_s3_is_run_by_an_image_that_only_runs_scripts() -> None:
+    made = TensorFlow(
+        "train.py",
+        ROLE,
+        source_dir="s3://own/code.tar.gz",
+        train_instance_type="ml.c4.xlarge",
+        sagemaker_session=Session(boto3.Session(region_name="us-west-2")),
+    )
+    told = hyperparameters(made)
+    assert "model_dir" in told
+    assert "training_steps" not in told
+
+
+@pytest.mark.parametrize(
+    ("version", "own", "mode"),
+    [
+        ("1.4.1", {"training_steps": 7, "evaluation_steps": None, "rate": 0.1}, True),
+        ("2.14.1", {"training_steps": 7, "checkpoint_path": "s3://own/kept"}, True),
+        ("2.14.1", {"model_dir": "s3://own/results/job/model", "rate": 0.1}, False),
+    ],
+)
+def test_a_job_is_attached_to_with_its_own_options(
+    version: str, own: dict[str, Any], mode: bool
+) -> None:
+    session = Session(boto3.Session(region_name="us-west-2"))
+    toolkit = {"program": "train.py", "submit_directory": "s3://own/code.tar.gz"}
+    given = {**own, **{f"sagemaker_{name}": value for name, value in toolkit.items()}}
+    legacy = version.startswith("1.")
+    image = (
+        f"520713654638.dkr.ecr.us-west-2.amazonaws.com/sagemaker-tensorflow:{version}-cpu-py2"
+        if legacy
+        else f"763104351884.dkr.ecr.us-west-2.amazonaws.com/tensorflow-training:{version}-cpu-py310"
+    )
+    description = {
+        "TrainingJobName": "job",
+        "RoleArn": ROLE,
+        "AlgorithmSpecification": {"TrainingImage": image},
+        "ResourceConfig": {"InstanceType": "ml.c4.xlarge", "InstanceCount": 1},
+        "HyperParameters": {name: json.dumps(value) for name, value in given.items()},
+    }
+    job = DescribedJob.of(description, None)
+    made = TensorFlow(**TensorFlow.options_of_job(job, session))
+    assert made.framework_version == version
+    assert made.function_mode() is mode
+    assert made.training_steps == (7 if mode else 1000)
+    assert made.checkpoint_path == own.get("checkpoint_path")
+    assert made.model_dir is None
+    assert made.hyperparameters() == ({"rate": 0.1} if "rate" in own else {})
 
 
 DEPLOYED = "s3://bucket/job/output/model.tar.gz"

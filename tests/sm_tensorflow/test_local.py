@@ -32,7 +32,7 @@ def archive(tensorflow_python: str, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("shout")
     maker = Path(__file__).with_name("container") / "models.py"
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [tensorflow_python, maker, folder / "made", "shout"]
+    command = [tensorflow_python, str(maker), str(folder / "made"), "shout"]
     subprocess.run(command, check=True, capture_output=True, env=environment)
     pack(folder / "made" / "shout", folder / "model.tar.gz")
     return folder / "model.tar.gz"

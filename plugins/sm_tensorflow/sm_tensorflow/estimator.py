@@ -77,8 +77,9 @@ class TensorFlow(Estimator):
         for name in ("checkpoint_path", "model_dir"):
             if f"/{job.name}/" in str(found.get(name)):
                 del found[name]
-        if not found.keys() & _STEPS.keys():
-            options.setdefault("script_mode", None)
+        # The script is in S3, where it cannot be read: what the job was told tells what it does.
+        if options.get("script_mode") is None and options.get("entry_point"):
+            options["script_mode"] = not told.keys() & _STEPS.keys()
         return {**options, **found, "hyperparameters": AsSent(rest)}
 
     def fit(
@@ -125,7 +126,9 @@ class TensorFlow(Estimator):
     def job_hyperparameters(self, job_name: str, output_path: str) -> Mapping[str, Any]:
         """What AWS's SDK sends too: steps and checkpoints, or the ``model_dir`` of a script."""
         folder = f"{output_path.rstrip('/')}/{job_name}"
-        if self.function_mode() is False:
+        mode = self.function_mode()
+        ours = self.sagemaker_session.backend.runs_own_containers or self.image_name is not None
+        if mode is False or (mode is None and not ours):
             place = f"{folder}/model" if self.model_dir is None else self.model_dir
             return {} if place is False else {"model_dir": place}
         return {
