@@ -42,12 +42,18 @@ def read_channels(config: Mapping[str, Any], folder: Path) -> dict[str, Channel]
         folder: where the data lies.
 
     Raises:
-        ConfigurationError: an entry is no object, or one of its values no text; names it.
+        ConfigurationError: an entry is no object, one of its values no text, or its name no name of
+            a folder; names it.
     """
     return {name: _channel(name, config[name], folder) for name in sorted(config)}
 
 
 def _channel(name: str, entry: object, folder: Path) -> Channel:
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ConfigurationError(
+            f"inputdataconfig.json: {name!r} cannot be a channel's name: its data is a folder of "
+            "that name"
+        )
     if not isinstance(entry, Mapping):
         raise ConfigurationError(
             f"inputdataconfig.json: channel {name!r} is a JSON {type(entry).__name__}, no object"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 _TEXT = ("application/json", "text/csv")
 _DEFAULT_CONTENT_TYPE = "application/json"
 _DEFAULT_PROGRAM = "inference.py"
+#: Text encodings of Python that HTTP does not know; decoding them may take hours.
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape"})
 _STEPS = ("input_fn", "predict_fn", "output_fn")
 
 
@@ -205,6 +208,8 @@ def _decode(body: bytes, kind: MediaType) -> str | bytes:
         return body
     charset = kind.charset or "utf-8"
     try:
+        if codecs.lookup(charset).name in _NO_CHARSETS:
+            raise LookupError(f"{charset} is no charset of a body")
         return body.decode(charset)
     except (ValueError, LookupError) as error:
         raise BadPayload(f"the body is no text in {charset}: {error}") from None

@@ -99,6 +99,10 @@ def hosts_of(resources: Mapping[str, Any], current: str) -> tuple[str, ...]:
     hosts = resources.get("hosts") or [current]
     if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
         raise ConfigurationError(f"resourceconfig.json: hosts is {hosts!r}; it must be names")
+    if current not in hosts:
+        raise ConfigurationError(
+            f"resourceconfig.json: current_host {current!r} is none of the hosts {', '.join(hosts)}"
+        )
     return tuple(hosts)
 
 

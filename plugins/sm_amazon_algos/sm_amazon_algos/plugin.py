@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +108,16 @@ def sm_container(
 @hookimpl(tryfirst=True)
 def sm_train(environment: TrainingEnvironment) -> bool | None:
     """Train the algorithm that the container is for."""
+    from sm_amazon_algos.containers import VARIABLE
+
+    name = os.environ.get(VARIABLE)
+    if not name:
+        return None
+    # What this imports need not be there in a container that is for something else.
     from sm_amazon_algos.container.training import train
 
-    return train(environment)
+    train(environment, name)
+    return True
 
 
 @hookimpl(tryfirst=True)

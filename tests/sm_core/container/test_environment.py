@@ -100,6 +100,17 @@ def test_a_broken_channel_is_named(entry: object, reason: str, read: Read) -> No
         read(inputdataconfig={"train": entry})
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "../../x", "a/b", "a\0b"])
+def test_a_channel_has_a_folder_of_its_own(name: str, read: Read) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be a channel's name"):
+        read(inputdataconfig={name: {}})
+
+
+def test_the_own_host_is_one_of_the_hosts(read: Read) -> None:
+    with pytest.raises(ConfigurationError, match="'algo-9' is none of the hosts algo-1, algo-2"):
+        read(resourceconfig={"hosts": ["algo-1", "algo-2"], "current_host": "algo-9"})
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from sm_amazon_algos.container.algorithms import Algorithm, Job, algorithm_called
@@ -11,21 +10,17 @@ from sm_amazon_algos.container.distributed import connected
 from sm_amazon_algos.container.errors import CustomerError
 from sm_amazon_algos.container.report import Report
 from sm_amazon_algos.container.settings import read_settings
-from sm_amazon_algos.containers import VARIABLE
 from sm_core.container.environment import TrainingEnvironment
 
 __all__ = ["train"]
 
 
-def train(environment: TrainingEnvironment) -> bool | None:
-    """Train the algorithm that this container is for; None if it is for none.
+def train(environment: TrainingEnvironment, name: str) -> None:
+    """Train the algorithm called `name`.
 
     Raises:
         CustomerError: hyperparameters, channels or data are wrong.
     """
-    name = os.environ.get(VARIABLE)
-    if not name:
-        return None
     algorithm = algorithm_called(name)
     report = Report(algorithm=algorithm.log_name, host=environment.current_host)
     started = time.time()
@@ -36,7 +31,6 @@ def train(environment: TrainingEnvironment) -> bool | None:
         raise
     milliseconds = (time.time() - started) * 1000
     report.metrics({"totaltime": milliseconds}, started=started)
-    return True
 
 
 def _train(algorithm: Algorithm, environment: TrainingEnvironment, report: Report) -> None:
