@@ -152,7 +152,9 @@ def test_a_stop_saves_what_the_hosts_have_trained(tmp_path: Path, tensorflow_pyt
         for process in processes.values():
             process.terminate()
         ended = {host: cluster.containers[host].ended(processes[host]) for host in cluster.hosts}
-    assert [ended[host].exit_code for host in cluster.hosts] == [143, 143], ended["algo-1"].log
+    assert ended["algo-1"].exit_code == 143, ended["algo-1"].log
+    # One that was still waiting for the master ends because the master has.
+    assert ended["algo-2"].exit_code in (0, 143), ended["algo-2"].log
     exported(cluster.containers["algo-1"])
 
 
@@ -193,17 +195,14 @@ data = tf.data.Dataset.from_tensor_slices((x, x.sum(axis=1))).batch(4)
 model.fit(data, epochs=2, verbose=0)
 print("replicas", strategy.num_replicas_in_sync)
 print("weights", [float(value) for value in model.get_weights()[0].ravel()])
-if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 0:
-    model.save(os.path.join(os.environ["SM_MODEL_DIR"], "1"))
-else:
-    model.save(os.path.join("/tmp", "mirrored-%d" % os.getpid()))
+first = json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 0
+model.save(os.path.join(os.environ["SM_MODEL_DIR"], "1") if first else "../other")
 """
 
 
 @pytest.mark.long
 def test_mirrored_workers_of_a_script_of_its_own(tmp_path: Path, tensorflow_python: str) -> None:
-    script = MIRRORED.replace('os.path.join("/tmp", "mirrored-%d" % os.getpid())', '"../other"')
-    cluster = Cluster(tmp_path, tensorflow_python, script, count=2)
+    cluster = Cluster(tmp_path, tensorflow_python, MIRRORED, count=2)
     hyperparameters = {"sagemaker_program": "train.py"}
     ended = cluster.train(
         {**hyperparameters, "sagemaker_multi_worker_mirrored_strategy_enabled": True}

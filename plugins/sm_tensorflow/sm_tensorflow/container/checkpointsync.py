@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ _PATIENCE = 100.0
 _State = tuple[int, int]
 
 
-def restore(uri: str, folder: Path, *, region: str = "") -> None:
+def restore(uri: str, folder: Path, *, region: str = "") -> list[str]:
     """Bring the checkpoints that the state file in S3 names into `folder`.
 
     Nothing is done where there are none, or where `folder` has some already.
@@ -44,16 +44,19 @@ def restore(uri: str, folder: Path, *, region: str = "") -> None:
         folder: filled.
         region: AWS region; "" leaves it to boto3.
 
+    Returns:
+        names of the files that were brought.
+
     Raises:
         ContainerError: S3 cannot be read, the state file is damaged, or files that it names are
             missing; names them.
     """
     if (folder / STATE).is_file():
         logger.info("training goes on from the checkpoints in %s", folder)
-        return
+        return []
     found = s3.objects_below(uri, region=region)
     if STATE not in found:
-        return
+        return []
     folder.mkdir(parents=True, exist_ok=True)
     state = folder / f".{STATE}.incoming"
     s3.download(f"{uri.rstrip('/')}/{STATE}", state, region=region)
@@ -72,12 +75,14 @@ def restore(uri: str, folder: Path, *, region: str = "") -> None:
             "checkpoint is made of .index and .data files. Give another checkpoint_path, or "
             f"remove {STATE!r} to train from the beginning"
         )
-    for name in {*wanted, *(file for each in older for file in _files_of(each, found))}:
+    brought = [*wanted, *(file for each in older for file in _files_of(each, found))]
+    for name in brought:
         s3.download(f"{uri.rstrip('/')}/{name}", folder / name, region=region)
     # Paths of the machine that wrote them mean nothing here.
     state.write_text(_PATHS.sub(_relative, text), encoding="utf-8")
     state.replace(folder / STATE)
     logger.info("training goes on from %s of %s", latest, uri)
+    return [*brought, STATE]
 
 
 def checkpoint_names(state: str) -> list[str]:
@@ -94,10 +99,18 @@ def _files_of(checkpoint: str, found: Mapping[str, int]) -> list[str]:
 
 
 @contextmanager
-def kept_in_s3(environment: TrainingEnvironment, uri: str, folder: Path) -> Iterator[None]:
+def kept_in_s3(
+    environment: TrainingEnvironment, uri: str, folder: Path, *, there: Iterable[str] = ()
+) -> Iterator[None]:
     """Copy what the training writes to `folder` to `uri` while what runs inside runs.
 
     What is removed from the folder is removed there too, if it came from here.
+
+    Args:
+        environment: of the job.
+        uri: ``s3://bucket/prefix``.
+        folder: made if missing.
+        there: names of files that S3 has already, as they are here.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -105,6 +118,7 @@ def kept_in_s3(environment: TrainingEnvironment, uri: str, folder: Path) -> Iter
         "uri": uri.rstrip("/"),
         "region": environment.region,
         "log_level": environment.log_level,
+        "there": {name: _state_of(folder / name) for name in there},
     }
     with sidecar(__name__, settings, patience=_PATIENCE):
         yield
@@ -112,7 +126,9 @@ def kept_in_s3(environment: TrainingEnvironment, uri: str, folder: Path) -> Iter
 
 def run(settings: Mapping[str, Any]) -> None:
     """Copy until the toolkit has gone, and then what is left."""
-    mirror = _Mirror(Path(settings["folder"]), settings["uri"], settings["region"])
+    mirror = _Mirror(
+        Path(settings["folder"]), settings["uri"], settings["region"], there=settings["there"]
+    )
     over = False
     last = 0.0
     while not over:
@@ -128,18 +144,19 @@ def run(settings: Mapping[str, Any]) -> None:
 class _Mirror:
     """A folder and what S3 has of it."""
 
-    def __init__(self, folder: Path, uri: str, region: str) -> None:
+    def __init__(
+        self, folder: Path, uri: str, region: str, *, there: Mapping[str, Sequence[int]]
+    ) -> None:
         self._folder, self._uri, self._region = folder, uri, region
-        # What has just been restored is there already.
-        self._copied = self._files() if (folder / STATE).is_file() else {}
+        self._copied = {name: (state[0], state[1]) for name, state in there.items()}
 
     def has_new_checkpoint(self) -> bool:
-        return self._files_state(self._folder / STATE) != self._copied.get(STATE)
+        return _state_of(self._folder / STATE) != self._copied.get(STATE)
 
     def copy(self) -> None:
         """Copy what has changed, and remove what has gone."""
         # Read first: the files that it names are whole by now.
-        state = self._files_state(self._folder / STATE)
+        state = _state_of(self._folder / STATE)
         text = (self._folder / STATE).read_bytes() if state is not None else b""
         files = self._files()
         for name, found in files.items():
@@ -165,16 +182,17 @@ class _Mirror:
         found = {}
         for path in self._folder.rglob("*"):
             name = path.relative_to(self._folder).as_posix()
-            state = self._files_state(path)
+            state = _state_of(path)
             # Files that are still written have such names, and belong to nobody yet.
             if state is not None and not re.search(r"(^|/)\.|\.tempstate|_temp/|\.tmp", name):
                 found[name] = state
         return found
 
-    def _files_state(self, path: Path) -> _State | None:
-        """Time of the last change and size; None if there is no such file."""
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            return None
-        return (status.st_mtime_ns, status.st_size) if path.is_file() else None
+
+def _state_of(path: Path) -> _State | None:
+    """Time of the last change and size; None if there is no such file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return (status.st_mtime_ns, status.st_size) if path.is_file() else None

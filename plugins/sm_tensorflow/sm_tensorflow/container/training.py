@@ -116,8 +116,8 @@ def _kept(
         own = f"{environment.job_name}/checkpoints"
         if environment.job_name and own not in uri:
             uri = f"{uri.rstrip('/')}/{own}"
-    checkpointsync.restore(uri, folder, region=environment.region)
-    return checkpointsync.kept_in_s3(environment, uri, folder)
+    there = checkpointsync.restore(uri, folder, region=environment.region)
+    return checkpointsync.kept_in_s3(environment, uri, folder, there=there)
 
 
 def _run(functions: UserFunctions, settings: TrainingSettings, folder: Path) -> None:
@@ -131,7 +131,7 @@ def _run(functions: UserFunctions, settings: TrainingSettings, folder: Path) -> 
     with stop_awaited() as stop:
         config = run_config(settings, str(folder))
         estimator = make_estimator(functions, settings, config)
-        server = start_server(config) if config.cluster_spec else None
+        server = start_server(config) if len(functions.environment.hosts) > 1 else None
         experiment = Experiment(
             functions=functions, settings=settings, estimator=estimator, stop=stop
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, MutableSequence
+from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow.compat.v1 as v1
 from tensorflow.python.ops import lookup_ops
@@ -20,7 +20,9 @@ _ROOT = "tensorflow.contrib"
 class _Contrib(ModuleType):
     """One module below ``tensorflow.contrib``."""
 
-    __path__: ClassVar[MutableSequence[str]] = []
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "Stand-ins for a removed part of TensorFlow 1.")
+        self.__path__ = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -55,7 +57,7 @@ def _module(path: str) -> ModuleType:
     name = f"{_ROOT}.{path}" if path else _ROOT
     module = sys.modules.get(name)
     if module is None:
-        module = _Contrib(name, "Stand-ins for a removed part of TensorFlow 1.")
+        module = _Contrib(name)
         _name(path, module)
     return module
 

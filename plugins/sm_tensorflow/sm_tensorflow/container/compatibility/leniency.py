@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,7 @@ def silence_deprecations() -> None:
 
     deprecation._PRINT_DEPRECATION_WARNINGS = False
     module_wrapper._PER_MODULE_WARNING_LIMIT = 0
+    warnings.filterwarnings("ignore", message=r"`tf\.(layers|nn)\.|The `lr` argument")
 
 
 def accept_mixed_floats_in_metrics() -> None:
@@ -75,13 +77,11 @@ def _with_equal_floats(metric: Callable[..., Any]) -> Callable[..., Any]:
 
 def accept_metric_of_keras() -> None:
     """Let ``compile(metric=…)`` of Keras mean ``metrics=[…]``; version 1 ignored it silently."""
-    import tensorflow.compat.v1 as v1
+    from keras.src.engine import training, training_v1
 
-    # Sequential inherits it, and no model's class overrides it.
-    model: Any = v1.keras.Model
-    for owner in model.__mro__:
-        if "compile" in vars(owner):
-            owner.compile = _with_metric(owner.compile)
+    # In graph mode every model is one of the second class.
+    for model in (training.Model, training_v1.Model):
+        model.compile = _with_metric(model.compile)
 
 
 def _with_metric(compile_: Callable[..., Any]) -> Callable[..., Any]:
