@@ -87,7 +87,7 @@ def test_every_hyperparameter_has_its_effect(tmp_path: Path, tensorflow_python: 
     assert "deprecated" not in ended.log
     folder = exported(container)
     events = next((container.base / "model").glob("events.out.tfevents.*"))
-    assert summaries(tensorflow_python, events) == [0, 10]
+    assert summaries(tensorflow_python, events)[:2] == [0, 10]
     assert int(folder.name) > 0
 
 
