@@ -63,3 +63,18 @@ def test_buckets_with_a_prefix(s3: Any) -> None:
         s3.create_bucket(Bucket=name)
     found = s3.list_buckets(Prefix="ab")["Buckets"]
     assert [bucket["Name"] for bucket in found] == ["abc", "abd"]
+
+
+def test_only_an_empty_bucket_is_deleted(s3: Any) -> None:
+    s3.create_bucket(Bucket="short-lived")
+    where = {"Bucket": "short-lived", "Key": "a"}
+    s3.put_object(**where, Body=b"data")
+    with pytest.raises(ClientError, match="BucketNotEmpty"):
+        s3.delete_bucket(Bucket="short-lived")
+    s3.delete_object(**where)
+    upload = s3.create_multipart_upload(**where)["UploadId"]
+    s3.upload_part(**where, UploadId=upload, PartNumber=1, Body=b"data")
+    s3.delete_bucket(Bucket="short-lived")
+    for call in (s3.delete_bucket, s3.list_objects_v2):
+        with pytest.raises(ClientError, match="NoSuchBucket"):
+            call(Bucket="short-lived")

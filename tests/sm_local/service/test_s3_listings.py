@@ -80,3 +80,28 @@ class TestListing:
         assert refusal(
             lambda: filled.list_objects_v2(Bucket="bucket", ContinuationToken="no token!")
         ) == ("InvalidArgument", 400)
+
+
+class TestTheFirstVersion:
+    def test_pages_with_a_marker(self, s3: Any) -> None:
+        keys = ["a", "a/b", "a/c", "b/../c", "ü", "z"]
+        for key in keys:
+            s3.put_object(Bucket="bucket", Key=key, Body=b"")
+        pages = s3.get_paginator("list_objects").paginate(
+            Bucket="bucket", PaginationConfig={"PageSize": 2}
+        )
+        found = [each["Key"] for page in pages for each in page.get("Contents", ())]
+        assert found == sorted(keys, key=str.encode)
+
+    def test_prefixes_count_as_one(self, s3: Any) -> None:
+        for key in ("p/a", "p/b/1", "p/b/2", "p/c", "q"):
+            s3.put_object(Bucket="bucket", Key=key, Body=b"")
+        where = {"Bucket": "bucket", "Prefix": "p/", "Delimiter": "/"}
+        first = s3.list_objects(**where, MaxKeys=2)
+        assert [each["Key"] for each in first["Contents"]] == ["p/a"]
+        assert [each["Prefix"] for each in first["CommonPrefixes"]] == ["p/b/"]
+        assert (first["IsTruncated"], first["NextMarker"]) == (True, "p/b/")
+        rest = s3.list_objects(**where, Marker=first["NextMarker"])
+        assert [each["Key"] for each in rest["Contents"]] == ["p/c"]
+        assert "CommonPrefixes" not in rest
+        assert not rest["IsTruncated"]

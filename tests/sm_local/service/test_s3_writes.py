@@ -138,3 +138,30 @@ class TestPutAndGet:
             404,
         )
         s3.delete_object(Bucket="bucket", Key="missing")
+
+
+class TestDeletingMany:
+    def test_objects_of_any_key(self, s3: Any) -> None:
+        keys = ["a", "a/b", "../a", "<&>\u00fc", "kept"]
+        for key in keys:
+            s3.put_object(Bucket="bucket", Key=key, Body=b"")
+        gone = [{"Key": key} for key in [*keys[:-1], "never there"]]
+        answer = s3.delete_objects(Bucket="bucket", Delete={"Objects": gone})
+        assert answer["Deleted"] == gone
+        assert "Errors" not in answer
+        left = s3.list_objects_v2(Bucket="bucket")["Contents"]
+        assert [each["Key"] for each in left] == ["kept"]
+
+    def test_quietly_and_with_what_cannot_be(self, s3: Any) -> None:
+        s3.put_object(Bucket="bucket", Key="a", Body=b"")
+        wanted = [{"Key": "a", "VersionId": "v"}, {"Key": "b"}]
+        answer = s3.delete_objects(Bucket="bucket", Delete={"Objects": wanted, "Quiet": True})
+        assert "Deleted" not in answer
+        ((error),) = answer["Errors"]
+        assert (error["Key"], error["Code"]) == ("a", "NotImplemented")
+        s3.head_object(Bucket="bucket", Key="a")
+
+    def test_too_many(self, s3: Any) -> None:
+        wanted = [{"Key": str(number)} for number in range(1001)]
+        with pytest.raises(ClientError, match="1 to 1000 objects"):
+            s3.delete_objects(Bucket="bucket", Delete={"Objects": wanted})

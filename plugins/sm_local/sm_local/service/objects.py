@@ -80,6 +80,31 @@ class Objects:
                 ).rowcount
             )
 
+    def delete_bucket(self, name: str) -> None:
+        """Delete an empty bucket, and with it the uploads in parts that nobody completed.
+
+        Raises:
+            ServiceError: NoSuchBucket, BucketNotEmpty.
+        """
+        with self._database.transaction() as connection:
+            self.require_bucket(name)
+            full = "SELECT 1 FROM objects WHERE bucket = ? LIMIT 1"
+            if connection.execute(full, (name,)).fetchone():
+                raise ServiceError(
+                    "BucketNotEmpty",
+                    "The bucket you tried to delete is not empty",
+                    status=409,
+                    members={"BucketName": name},
+                )
+            mine = "SELECT id FROM uploads WHERE bucket = ?"
+            parts = connection.execute(
+                f"SELECT blob FROM parts WHERE upload IN ({mine})", (name,)
+            ).fetchall()
+            connection.execute(f"DELETE FROM parts WHERE upload IN ({mine})", (name,))
+            connection.execute("DELETE FROM uploads WHERE bucket = ?", (name,))
+            connection.execute("DELETE FROM buckets WHERE name = ?", (name,))
+        self.blobs.remove(*(blob for (blob,) in parts))
+
     def has_bucket(self, name: str) -> bool:
         """Whether there is such a bucket."""
         return bool(self._database.query("SELECT 1 FROM buckets WHERE name = ?", (name,)))

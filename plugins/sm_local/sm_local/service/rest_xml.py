@@ -200,7 +200,11 @@ def write_output(
     if payload is not None and isinstance(output.get(payload), (bytes, FileSlice)):
         response.body = output[payload]
     elif root is not None:
-        content = xmlbody.members_of(model, operation.output, output)
+        name, members = operation.output, output
+        if payload is not None:
+            # The members of this one member are the document.
+            name, members = shape["members"][payload]["shape"], output[payload]
+        content = xmlbody.members_of(model, name, members)
         namespace = _namespace(model)
         response.body = xmlbody.document(xmlbody.element(root, content, namespace=namespace))
         response.headers["content-type"] = _XML

@@ -18,6 +18,7 @@ from sm_local.service.models import Operation, ServiceModel, load_model
 from sm_local.service.objects import Objects
 from sm_local.service.rest_xml import Routes, error_response, read_input, write_output
 from sm_local.service.s3_buckets import Buckets
+from sm_local.service.s3_copies import Copies, source_bucket
 from sm_local.service.s3_downloads import Downloads
 from sm_local.service.s3_listings import Listings
 from sm_local.service.s3_uploads import MultipartUploads
@@ -60,24 +61,31 @@ class S3:
         downloads = Downloads(objects)
         writes = Writes(objects)
         parts = MultipartUploads(objects, uploads)
+        copies = Copies(objects, uploads)
+        listings = Listings(objects)
         self._table: Mapping[str, _Entry] = {
             "AbortMultipartUpload": _Entry(handler=parts.abort),
             "CompleteMultipartUpload": _Entry(
                 handler=parts.complete, root="CompleteMultipartUploadResult"
             ),
+            "CopyObject": _Entry(handler=copies.copy, root="CopyObjectResult"),
             "CreateBucket": _Entry(handler=buckets.create),
             "CreateMultipartUpload": _Entry(
                 handler=parts.create, root="InitiateMultipartUploadResult"
             ),
+            "DeleteBucket": _Entry(handler=buckets.delete),
             "DeleteObject": _Entry(handler=writes.delete),
+            "DeleteObjects": _Entry(handler=writes.delete_many, root="DeleteResult"),
             "GetBucketLocation": _Entry(handler=buckets.location, root="LocationConstraint"),
             "GetObject": _Entry(handler=downloads.get),
             "HeadBucket": _Entry(handler=buckets.head),
             "HeadObject": _Entry(handler=downloads.head),
             "ListBuckets": _Entry(handler=buckets.list, root="ListAllMyBucketsResult"),
-            "ListObjectsV2": _Entry(handler=Listings(objects).list, root="ListBucketResult"),
+            "ListObjects": _Entry(handler=listings.list_first, root="ListBucketResult"),
+            "ListObjectsV2": _Entry(handler=listings.list, root="ListBucketResult"),
             "PutObject": _Entry(handler=writes.put),
             "UploadPart": _Entry(handler=parts.put_part),
+            "UploadPartCopy": _Entry(handler=copies.copy_part, root="CopyPartResult"),
         }
 
     async def handle(self, request: Request, caller: Caller) -> Response:
@@ -92,6 +100,8 @@ class S3:
         level = 0 if not bucket else 1 if not key else 2
         operation = self._operation(routes, request, level)
         if bucket == RESERVED_BUCKET and not caller.is_user:
+            raise access_denied(f"only the user may use the bucket {RESERVED_BUCKET}")
+        if not caller.is_user and source_bucket(request) == RESERVED_BUCKET:
             raise access_denied(f"only the user may use the bucket {RESERVED_BUCKET}")
         if request.headers.get("content-encoding", "").startswith("aws-chunked"):
             raise not_implemented("bodies in chunks (aws-chunked)")

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sm_local.home import ACCOUNT, REGION, RESERVED_BUCKET
-from sm_local.service.errors import ServiceError, not_implemented
+from sm_local.service.errors import ServiceError, access_denied, not_implemented
 from sm_local.service.objects import Objects
 
 __all__ = ["OWNER", "Buckets"]
@@ -39,6 +39,13 @@ class Buckets:
                 members={"BucketName": name},
             )
         return {"Location": f"/{name}"}
+
+    async def delete(self, given: dict[str, Any]) -> dict[str, Any]:
+        """DeleteBucket, which must be empty."""
+        if given["Bucket"] == RESERVED_BUCKET:
+            raise access_denied(f"the bucket {RESERVED_BUCKET} is the local service's own")
+        await asyncio.to_thread(self._objects.delete_bucket, given["Bucket"])
+        return {}
 
     async def head(self, given: dict[str, Any]) -> dict[str, Any]:
         """HeadBucket."""

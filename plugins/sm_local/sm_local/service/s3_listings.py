@@ -27,6 +27,29 @@ class Listings:
         """Work on `objects`."""
         self._objects = objects
 
+    async def list_first(self, given: dict[str, Any]) -> dict[str, Any]:
+        """ListObjects, the first version: pages begin after a key, without a token."""
+        limit = min(given.get("MaxKeys", _MAX_KEYS), _MAX_KEYS)
+        if limit < 0:
+            raise _invalid("max-keys", limit, "it must not be negative")
+        page = await asyncio.to_thread(
+            self._objects.page,
+            given["Bucket"],
+            prefix=given.get("Prefix", ""),
+            delimiter=given.get("Delimiter", ""),
+            after=given.get("Marker") or None,
+            limit=limit,
+        )
+        listed = _listed(page, {**given, "FetchOwner": True}, limit)
+        for member in ("StartAfter", "ContinuationToken", "KeyCount", "NextContinuationToken"):
+            listed.pop(member)
+        url = given.get("EncodingType") == "url"
+        last = page.last if listed["IsTruncated"] else None
+        return listed | {
+            "Marker": quote(given.get("Marker", ""), safe="/") if url else given.get("Marker", ""),
+            "NextMarker": quote(last, safe="/") if url and last is not None else last,
+        }
+
     async def list(self, given: dict[str, Any]) -> dict[str, Any]:
         """ListObjectsV2."""
         limit = min(given.get("MaxKeys", _MAX_KEYS), _MAX_KEYS)

@@ -32,6 +32,8 @@ _NOT_YET = (
 )
 _DEFAULT_TYPE = "binary/octet-stream"
 _MAX_KEY_BYTES = 1024
+#: Objects that one DeleteObjects names.
+_MAX_DELETED = 1000
 
 
 class Writes:
@@ -64,6 +66,30 @@ class Writes:
         await asyncio.to_thread(self._objects.require_bucket, given["Bucket"])
         await asyncio.to_thread(self._objects.delete, given["Bucket"], given["Key"])
         return {}
+
+    async def delete_many(self, given: dict[str, Any]) -> dict[str, Any]:
+        """DeleteObjects: every key counts as deleted, whether there was an object or not."""
+        await asyncio.to_thread(self._objects.require_bucket, given["Bucket"])
+        wanted = given.get("Delete", {}).get("Objects", [])
+        if not 1 <= len(wanted) <= _MAX_DELETED or not all("Key" in each for each in wanted):
+            raise ServiceError(
+                "MalformedXML",
+                "The XML you provided was not well-formed or did not validate against our published"
+                f" schema: it must have 1 to {_MAX_DELETED} objects, each with its key",
+            )
+        deleted: list[dict[str, Any]] = []
+        errors: list[dict[str, Any]] = []
+        for each in wanted:
+            try:
+                refuse(each, "VersionId", "ETag", "LastModifiedTime", "Size")
+            except ServiceError as error:
+                errors.append({"Key": each["Key"], "Code": error.code, "Message": error.message})
+                continue
+            await asyncio.to_thread(self._objects.delete, given["Bucket"], each["Key"])
+            deleted.append({"Key": each["Key"]})
+        if given.get("Delete", {}).get("Quiet"):
+            deleted = []
+        return {"Deleted": deleted, "Errors": errors}
 
     def _checksum(self, blob: Blob, expected: str | None) -> dict[str, str]:
         """The SHA-256 of a blob, to be kept with the object, if the client sent it.

@@ -17,15 +17,13 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
-import attrs
-
+from sm_local.service.claims import ALGORITHM, Claim, claimed, incomplete, signature_2
 from sm_local.service.errors import ServiceError, not_implemented
 from sm_local.service.keys import Keys
 from sm_local.service.wire import Caller, Request
 
 __all__ = ["Authenticator", "Claim", "claimed", "signature"]
 
-ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 #: Seconds that the clocks of client and service may differ by.
 MAX_SKEW = 15 * 60
@@ -35,34 +33,7 @@ MAX_BUFFERED = 8 << 20
 
 _UNRESERVED = "-_.~"
 _ISO_BASIC = "%Y%m%dT%H%M%SZ"
-_FIELD = re.compile(r" *(Credential|SignedHeaders|Signature)=([!-+\--~]+) *")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@attrs.frozen(kw_only=True)
-class Claim:
-    """What an ``Authorization`` header says, true or not.
-
-    Attributes:
-        access_key_id: whose signature this is to be.
-        date: of the scope, ``YYYYMMDD``.
-        region: of the scope.
-        service: of the scope: "sagemaker", "s3", …
-        signed_headers: lower-case names.
-        signature: in hexadecimal.
-    """
-
-    access_key_id: str
-    date: str
-    region: str
-    service: str
-    signed_headers: tuple[str, ...]
-    signature: str
-
-    @property
-    def scope(self) -> str:
-        """The credential scope without the key."""
-        return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
 class Authenticator:
@@ -100,11 +71,7 @@ class Authenticator:
                 status=403,
             )
         secret, owner = found
-        moment = _moment(request)
-        self._check_time(moment, claim)
-        _check_headers(request, claim)
-        payload = await _payload(request, claim)
-        expected = signature(request, claim, secret, moment=moment, payload=payload)
+        expected = await self._expected(request, claim, secret)
         if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
             raise ServiceError(
                 "SignatureDoesNotMatch",
@@ -114,6 +81,22 @@ class Authenticator:
                 status=403,
             )
         return Caller(access_key_id=claim.access_key_id, owner=owner)
+
+    async def _expected(self, request: Request, claim: Claim, secret: str) -> str:
+        """The signature that the request must have.
+
+        Raises:
+            ServiceError: it is too late for it, or it is not in the form it must have.
+        """
+        if claim.expires is not None:
+            if claim.expires < self._clock():
+                raise _expired()
+            return signature_2(request, secret)
+        moment = _moment(request)
+        self._check_time(moment, claim)
+        _check_headers(request, claim)
+        payload = await _payload(request, claim)
+        return signature(request, claim, secret, moment=moment, payload=payload)
 
     def _check_host(self, request: Request) -> None:
         host = request.headers.get("host", "")
@@ -126,7 +109,10 @@ class Authenticator:
             )
 
     def _check_time(self, moment: datetime, claim: Claim) -> None:
-        if abs(moment.timestamp() - self._clock()) > MAX_SKEW:
+        age = self._clock() - moment.timestamp()
+        if claim.lifetime is not None and age > claim.lifetime:
+            raise _expired()
+        if age < -MAX_SKEW or (claim.lifetime is None and age > MAX_SKEW):
             raise ServiceError(
                 "RequestExpired",
                 "The difference between the request time and the current time is too large: the"
@@ -135,46 +121,10 @@ class Authenticator:
                 status=403,
             )
         if claim.date != f"{moment:%Y%m%d}":
-            raise _incomplete(
+            raise incomplete(
                 f"the date of the credential scope is {claim.date}, that of the request"
                 f" {moment:%Y%m%d}"
             )
-
-
-def claimed(request: Request) -> Claim:
-    """What the request says about its signer.
-
-    Raises:
-        ServiceError: it says nothing, or says it in another way than Signature Version 4.
-    """
-    header = request.headers.get("authorization")
-    if header is None:
-        if request.argument("X-Amz-Signature") or request.argument("Signature"):
-            raise not_implemented("presigned URLs")
-        raise ServiceError(
-            "MissingAuthenticationToken",
-            "Request is missing Authentication Token: it must be signed with the key pair of the"
-            " local service (Signature Version 4)",
-            status=403,
-        )
-    algorithm, _, rest = header.partition(" ")
-    if algorithm != ALGORITHM:
-        raise not_implemented(f"signatures of the kind {algorithm!r} (it has {ALGORITHM})")
-    matches = [_FIELD.fullmatch(field) for field in rest.split(",")]
-    fields = {match[1]: match[2] for match in matches if match is not None}
-    if len(fields) != 3:
-        raise _incomplete("it must have Credential, SignedHeaders and Signature")
-    credential = fields["Credential"].split("/")
-    if len(credential) != 5 or credential[4] != "aws4_request":
-        raise _incomplete("Credential must be <key>/<date>/<region>/<service>/aws4_request")
-    return Claim(
-        access_key_id=credential[0],
-        date=credential[1],
-        region=credential[2],
-        service=credential[3],
-        signed_headers=tuple(fields["SignedHeaders"].split(";")),
-        signature=fields["Signature"],
-    )
 
 
 def signature(
@@ -223,7 +173,11 @@ def _canonical_path(request: Request, service: str) -> str:
 
 
 def _canonical_query(request: Request) -> str:
-    pairs = [(quote(k, safe=_UNRESERVED), quote(v, safe=_UNRESERVED)) for k, v in request.query]
+    pairs = [
+        (quote(k, safe=_UNRESERVED), quote(v, safe=_UNRESERVED))
+        for k, v in request.query
+        if k != "X-Amz-Signature"
+    ]
     return "&".join(f"{key}={value}" for key, value in sorted(pairs))
 
 
@@ -233,23 +187,23 @@ def _trimmed(value: str) -> str:
 
 def _moment(request: Request) -> datetime:
     """When the request says it was made, in UTC."""
-    given = request.headers.get("x-amz-date")
+    given = request.headers.get("x-amz-date") or request.argument("X-Amz-Date")
     try:
         if given is not None:
             return datetime.strptime(given, _ISO_BASIC).replace(tzinfo=timezone.utc)
         moment = parsedate_to_datetime(request.headers.get("date", ""))
     except (ValueError, TypeError) as error:
-        raise _incomplete("X-Amz-Date or Date must say when the request was made") from error
+        raise incomplete("X-Amz-Date or Date must say when the request was made") from error
     return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
 
 
 def _check_headers(request: Request, claim: Claim) -> None:
     signed = claim.signed_headers
     if list(signed) != sorted(set(signed)):
-        raise _incomplete("SignedHeaders must be sorted, each once")
+        raise incomplete("SignedHeaders must be sorted, each once")
     absent = [name for name in signed if name not in request.headers]
     if absent:
-        raise _incomplete(f"signed headers are not there: {', '.join(absent)}")
+        raise incomplete(f"signed headers are not there: {', '.join(absent)}")
     needed = {name for name in request.headers if name.startswith("x-amz-")} | {"host"}
     unsigned = sorted(needed - set(signed))
     if unsigned:
@@ -265,6 +219,9 @@ async def _payload(request: Request, claim: Claim) -> str:
     """What was signed for the body; a body that is a stream is checked at its end."""
     if claim.service != "s3":
         return hashlib.sha256(await request.body(MAX_BUFFERED)).hexdigest()
+    if claim.lifetime is not None:
+        # Whoever signs a URL does not know yet what will be sent to it.
+        return UNSIGNED
     given = request.headers.get("x-amz-content-sha256", "")
     if given.startswith("STREAMING-"):
         raise not_implemented(f"bodies in signed chunks ({given})")
@@ -296,7 +253,5 @@ async def _checked(stream: AsyncIterator[bytes], expected: str) -> AsyncIterator
         )
 
 
-def _incomplete(what: str) -> ServiceError:
-    return ServiceError(
-        "IncompleteSignature", f"the Authorization header is not understood: {what}", status=403
-    )
+def _expired() -> ServiceError:
+    return ServiceError("AccessDenied", "Request has expired", status=403)
