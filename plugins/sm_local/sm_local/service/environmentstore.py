@@ -171,9 +171,13 @@ def _wheel_key(sha256: str, filename: str) -> str:
 
 
 def _unknown_image(image: str) -> str:
+    from sm_core.frameworks import list_frameworks
+
+    known = ", ".join(list_frameworks()) or "no framework"
     return (
-        f"no plugin of the local service knows the image {image}: install the one that brings its "
-        "framework beside sm-local (pip install sm-mxnet, for instance) and stop the service with "
-        "`sm local down`, it starts again by itself; or send the request through sm_core, with the "
+        f"no plugin of the local service knows the image {image}; it knows those of {known}. For "
+        "others, install the plugin that brings their framework beside sm-local (pip install "
+        "sm-mxnet, for instance) and stop the service with `sm local down`, it starts again by "
+        "itself; or send the request through sm_core, with the "
         "plugin installed beside it"
     )
