@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 import tomli
 from sklearn.datasets import load_breast_cancer
 
-from sm_amazon_algos import numpy_to_record_serializer
+from sm_amazon_algos import numpy_to_record_serializer, write_numpy_to_dense_tensor
 from sm_amazon_algos.container.algorithms import algorithm_called
 from sm_core.testing.containers import Container
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[3]
 #: A build for CPUs alone is a tenth of the size.
 TORCH = "torch==2.13.0"
-ROWS = load_breast_cancer().data
+ROWS, LABELS = load_breast_cancer(return_X_y=True)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,8 @@ def trained_on_hosts(
             container = Container(folder / host, python=python)
             channel = container.base / "input" / "data" / "train"
             channel.mkdir()
-            (channel / "part-0").write_bytes(numpy_to_record_serializer(share))
+            body = share if isinstance(share, bytes) else numpy_to_record_serializer(share)
+            (channel / "part-0").write_bytes(body)
             process = stack.enter_context(
                 container.training(
                     hyperparameters=hyperparameters, hosts=hosts, host=host, variables=variables
@@ -109,6 +111,29 @@ def test_kmeans_on_hosts_is_as_good_as_on_one(tmp_path: Path, torch_python: str)
     assert found[1] == pytest.approx(found[0], rel=0.02)
 
 
+def labelled(rows: npt.NDArray[Any], labels: npt.NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    write_numpy_to_dense_tensor(file, rows.astype(np.float32), labels.astype(np.float32))
+    return file.getvalue()
+
+
+def test_linear_learner_on_hosts_is_as_good_as_on_one(tmp_path: Path, torch_python: str) -> None:
+    accuracy = []
+    for cuts in ([], [200]):
+        parts = zip(np.split(ROWS, cuts), np.split(LABELS, cuts), strict=True)
+        shares = [labelled(rows, labels) for rows, labels in parts]
+        file = trained_on_hosts(
+            tmp_path / str(len(shares)),
+            torch_python,
+            "linear-learner",
+            shares,
+            {"predictor_type": "binary_classifier", "mini_batch_size": 60 // len(shares)},
+        )
+        answer = algorithm_called("linear-learner").load(file).predict(ROWS.astype(np.float32))
+        accuracy.append(float((answer["predicted_label"] == LABELS).mean()))
+    assert accuracy[1] >= accuracy[0] - 0.01
+
+
 ON_TORCH = """
 import sys
 import numpy as np
@@ -122,6 +147,7 @@ base = Path(sys.argv[1])
 jobs = {
     "kmeans": {"k": 4, "feature_dim": 30, "epochs": 4},
     "pca": {"num_components": 3, "feature_dim": 30, "mini_batch_size": 50},
+    "linear-learner": {"predictor_type": "binary_classifier", "mini_batch_size": 50, "epochs": 2},
 }
 for name, hyperparameters in jobs.items():
     algorithm = algorithm_called(name)
@@ -141,7 +167,7 @@ for name, hyperparameters in jobs.items():
 
 def test_arrays_of_pytorch_come_to_the_same(tmp_path: Path, torch_python: str) -> None:
     (tmp_path / "train").mkdir()
-    (tmp_path / "train" / "part-0").write_bytes(numpy_to_record_serializer(ROWS))
+    (tmp_path / "train" / "part-0").write_bytes(labelled(ROWS, LABELS))
     command = [torch_python, "-c", ON_TORCH, str(tmp_path)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
@@ -152,7 +178,8 @@ def test_arrays_of_pytorch_come_to_the_same(tmp_path: Path, torch_python: str) -
         found: npt.NDArray[Any] = algorithm_called(name).load(file).predict(rows)[key]
         return found
 
-    for name, key in (("kmeans", "distance_to_cluster"), ("pca", "projection")):
+    keys = {"kmeans": "distance_to_cluster", "pca": "projection", "linear-learner": "score"}
+    for name, key in keys.items():
         one, other = answers(name, "numpy", key), answers(name, "torch", key)
         np.testing.assert_allclose(one, other, atol=1e-3 * np.abs(one).max())
 
