@@ -119,7 +119,7 @@ def best_thresholds(
     rows, models = scores.shape
     if settings.criterion == "loss_function":
         return Thresholds(np.full(models, default), np.zeros(models))
-    order = np.argsort(-scores, axis=0, kind="stable")
+    order = np.argsort(-scores, axis=0)
     ranked = np.take_along_axis(scores, order, axis=0)
     true = np.zeros((rows + 1, models), dtype=np.int64)
     np.cumsum(labels[order], axis=0, out=true[1:])

@@ -99,4 +99,4 @@ def shrunk(weights: Array, amounts: Array, xp: Any) -> Array:
     Duchi and Singer, Efficient Online and Batch Learning Using Forward Backward Splitting (2009). A
     subgradient would leave no weight at zero.
     """
-    return weights - xp.clip(weights, -amounts, amounts)
+    return weights - xp.maximum(xp.minimum(weights, amounts), -amounts)

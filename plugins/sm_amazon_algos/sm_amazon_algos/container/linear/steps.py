@@ -26,6 +26,8 @@ __all__ = ["Arithmetic", "Stepper", "Sums", "first_weights", "optimizer_of"]
 Array = Any
 #: What ``auto`` stands for.
 MOMENTUM, BETA_1, BETA_2, BIAS_RATE, BIAS_DECAY = 0.9, 0.9, 0.999, 1.0, 0.0
+#: What a batch weighs at least, that a mean over none of its rows is 0.
+_NOTHING = 1e-12
 
 
 def first_weights(settings: Settings, width: int, models: int) -> npt.NDArray[np.float32]:
@@ -163,7 +165,7 @@ class Stepper:
         """Follow the gradient of the mean loss; it is overwritten."""
         xp = self._device.xp
         gradient = sums.gradient
-        gradient /= xp.tile(xp.clip(sums.weights, 1e-12, None), (self._outputs,))
+        gradient /= xp.tile(sums.weights + _NOTHING, (self._outputs,))
         if self._decay is not None:
             gradient += self._decay * self.weights
         if self._rates is None or self.steps % self._interval == 0:
