@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _PASSED_ON_PREFIX = "LC_"
 SOCKET_VARIABLE = "SMCORE_SERVER_SOCKET"
 #: How the toolkit reaches the package index: a JSON object of variables for ``uv``.
 INDEX_VARIABLE = "SMCORE_PACKAGE_INDEX"
+#: sysconfig, which finds uv, is not to be used first by two threads at once (before Python 3.14).
+_FINDING_UV = threading.Lock()
 
 
 def container_environment(
@@ -70,7 +73,7 @@ def _of_this_machine(container: Container) -> dict[str, str]:
         if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX)
     }
     programs = [str(container.folder / "bin"), os.environ.get("PATH", os.defpath)]
-    variables.update(PATH=os.pathsep.join(programs), UV=uv.find_uv_bin(), PYTHONUNBUFFERED="1")
+    variables.update(PATH=os.pathsep.join(programs), UV=_uv(), PYTHONUNBUFFERED="1")
     return variables
 
 
@@ -90,3 +93,8 @@ def _aws(context: Context, credentials: Credentials) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
+
+
+def _uv() -> str:
+    with _FINDING_UV:
+        return uv.find_uv_bin()
