@@ -88,8 +88,12 @@ def sm_train(environment: TrainingEnvironment) -> bool | None:
 
 
 @hookimpl
-def sm_inference(environment: ServingEnvironment) -> InferenceHandler:
+def sm_inference(environment: ServingEnvironment) -> InferenceHandler | None:
     """Answer with the script's functions, and MXNet's defaults for those that it lacks."""
+    from sm_core.container.plugins import is_installed
+
+    if not is_installed("mxnet"):
+        return None
     from sm_mxnet.container.serving import MXNetHandler, limit_threads
 
     limit_threads(environment)

@@ -80,6 +80,8 @@ def sm_container(
 @hookimpl
 def sm_cluster(environment: TrainingEnvironment) -> AbstractContextManager[object] | None:
     """Run TensorFlow's cluster beside the training."""
+    if not _is_here():
+        return None
     from sm_tensorflow.container.cluster import cluster
 
     return cluster(environment)
@@ -88,6 +90,8 @@ def sm_cluster(environment: TrainingEnvironment) -> AbstractContextManager[objec
 @hookimpl
 def sm_train(environment: TrainingEnvironment) -> bool | None:
     """Call the script's functions and export what they train; others are left alone."""
+    if not _is_here():
+        return None
     from sm_tensorflow.container.training import train
     from sm_tensorflow.container.versions import tell_version
 
@@ -98,8 +102,17 @@ def sm_train(environment: TrainingEnvironment) -> bool | None:
 @hookimpl
 def sm_inference(environment: ServingEnvironment) -> InferenceHandler | None:
     """Answer as TensorFlow Serving would, with the script's functions around it."""
+    if not _is_here():
+        return None
     from sm_tensorflow.container.serving import handler
     from sm_tensorflow.container.versions import tell_version
 
     tell_version()
     return handler(environment)
+
+
+def _is_here() -> bool:
+    """Whether this container has TensorFlow; one that has not is for something else."""
+    from sm_core.container.plugins import is_installed
+
+    return is_installed(NAME)

@@ -8,11 +8,12 @@ cannot be mended is told instead: Python 2 in `sm_core.scripts`, names of Python
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+from sm_core.container.plugins import is_installed
 
 __all__ = ["MOVED", "allow_old_names", "split_process_request_fn"]
 
@@ -28,8 +29,7 @@ def allow_old_names() -> None:
 
     Imports MXNet, if it is there: variables that it reads at import must be set before.
     """
-    found = importlib.util.find_spec("mxnet")
-    if found is None or found.origin is None:  # not there, or a folder of that name
+    if not is_installed("mxnet"):
         return
     importlib.import_module("mxnet")
     for old, new in MOVED.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ from typing import Any
 from sm_core.container.code import import_script
 from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.functions import call_with_named
+from sm_core.container.plugins import is_installed
 from sm_core.container.process import deferred_stop
 from sm_core.errors import SourceError
 from sm_core.scripts import runs_as_script
@@ -44,7 +44,7 @@ def cluster(environment: TrainingEnvironment) -> AbstractContextManager[None] | 
     """MXNet's kvstore for a job that can use it: in function mode always, else where asked for."""
     asked = environment.hyperparameters.get("sagemaker_parameter_server_enabled") is True
     functions = environment.program is not None and _has_functions(environment, environment.program)
-    if not (asked or functions) or importlib.util.find_spec("mxnet") is None:
+    if not (asked or functions) or not is_installed("mxnet"):
         return None
     from sm_mxnet.container.kvstore import kvstore_running
 
