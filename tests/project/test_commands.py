@@ -145,7 +145,9 @@ def test_what_the_page_shows(place: Place) -> None:
     ((eleven,),) = json.loads(second)
     assert (nine, ten, eleven) == pytest.approx((27, 30, 33), abs=6)
     assert "its configuration and its models are deleted" in place.shown
-    assert json.loads(place.sm("endpoints", "list", "--json").stdout) == []
+    while left := json.loads(place.sm("endpoints", "list", "--json").stdout):
+        # Its servers may still be ending.
+        assert [endpoint["EndpointStatus"] for endpoint in left] == ["Deleting"]
 
 
 def test_metrics_for_programs(place: Place) -> None:

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -182,11 +181,6 @@ def test_a_checkpoint_of_another_model_is_named(tmp_path: Path, tensorflow_pytho
             {},
             "train.py does not define train_input_fn, eval_input_fn, serving_input_fn. A script",
         ),
-        (
-            "def train_input_fn(): ...\n",
-            {"sagemaker_script_mode": False},
-            "this container has no TensorFlow",
-        ),
         (LINEAR, {"training_steps": "x"}, "training_steps is 'x'; it must be a whole number"),
         (
             LINEAR,
@@ -197,9 +191,13 @@ def test_a_checkpoint_of_another_model_is_named(tmp_path: Path, tensorflow_pytho
     ],
 )
 def test_what_is_refused_before_tensorflow_is_imported(
-    tmp_path: Path, script: str, hyperparameters: dict[str, Any], reason: str
+    tmp_path: Path,
+    tensorflow_python: str,
+    script: str,
+    hyperparameters: dict[str, Any],
+    reason: str,
 ) -> None:
-    container = container_of(tmp_path / "c", sys.executable, script)
+    container = container_of(tmp_path / "c", tensorflow_python, script)
     assert reason in refused(container, **hyperparameters)
 
 
