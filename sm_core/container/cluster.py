@@ -20,7 +20,7 @@ from sm_core.container.plugins import container_plugins
 from sm_core.container.process import StopRequested, abandon, exit_code_of, tethered_child
 from sm_core.errors import ConfigurationError
 
-__all__ = ["Helper", "cluster", "helpers_running"]
+__all__ = ["Helper", "cluster", "helpers_running", "variables_set"]
 
 logger = logging.getLogger(__name__)
 
@@ -147,3 +147,18 @@ def _watch(
     logger.error("%s", reason)
     write_failure(f"{reason}; its output is in the log", environment.output_dir)
     abandon(1)
+
+
+@contextmanager
+def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set `variables` in the environment of this process for what runs inside."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

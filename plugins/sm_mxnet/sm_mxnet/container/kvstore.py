@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import ipaddress
 import logging
-import os
 import socket
 import sys
 import threading
@@ -17,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sm_core.container.cluster import Helper, helpers_running
+from sm_core.container.cluster import Helper, helpers_running, variables_set
 from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.errors import ContainerError
 from sm_core.errors import ConfigurationError
@@ -59,7 +58,7 @@ def kvstore_running(environment: TrainingEnvironment) -> Iterator[None]:
         variables["DMLC_PS_ROOT_PORT"],
     )
     with helpers_running(environment, helpers, patience=_PATIENCE):
-        with _set({**variables, "DMLC_ROLE": "worker"}):
+        with variables_set({**variables, "DMLC_ROLE": "worker"}):
             yield
         _say_good_bye()
 
@@ -103,20 +102,6 @@ def _require_free(variables: Mapping[str, str]) -> None:
                 f"MXNet's scheduler cannot listen on {address}:{port}: {error}. Hyperparameter "
                 "_ps_port names another port"
             ) from error
-
-
-@contextmanager
-def _set(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _say_good_bye() -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sm_core.container.cluster import Helper, helpers_running
+from sm_core.container.cluster import Helper, helpers_running, variables_set
 from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.errors import ContainerError
 from sm_core.container.process import StopRequested
@@ -71,7 +71,7 @@ def _mirrored(environment: TrainingEnvironment) -> Iterator[None]:
         "task": {"type": "worker", "index": hosts.index(environment.current_host)},
         "environment": "cloud",
     }
-    with _set({"TF_CONFIG": json.dumps(settings)}):
+    with variables_set({"TF_CONFIG": json.dumps(settings)}):
         yield
 
 
@@ -98,7 +98,7 @@ def _parameter_servers(environment: TrainingEnvironment) -> Iterator[None]:
     logger.info("cluster: %s", json.dumps(servers))
     with (
         helpers_running(environment, [helper], patience=0.0),
-        _set({"TF_CONFIG": _config(servers, task)}),
+        variables_set({"TF_CONFIG": _config(servers, task)}),
     ):
         if is_master(environment):
             others = {
@@ -146,17 +146,3 @@ def _require_free(environment: TrainingEnvironment, port: int) -> None:
             raise ContainerError(
                 f"TensorFlow's server cannot listen on port {own}: {error}"
             ) from error
-
-
-@contextmanager
-def _set(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
