@@ -216,6 +216,26 @@ def test_a_missing_file_is_named(container: Container, spoil: str, reason: str) 
     assert "Traceback" not in container.log()
 
 
+def test_a_file_is_missing_where_the_others_are(container: Container) -> None:
+    model = container.base / "model"
+    (model / "my_model").mkdir()
+    (model / "model-symbol.json").rename(model / "my_model" / "model-symbol.json")
+    for left in model.glob("*.*"):
+        left.unlink()
+    with container.serving(variables=PROGRAM) as server:
+        assert server.process.wait(60) == 1
+    lacks = "lacks model-0000.params or model.params, model-shapes.json; it has: model-symbol.json"
+    assert lacks in container.log()
+
+
+def test_a_module_that_is_not_bound_is_named(container: Container) -> None:
+    unbound = "def model_fn(model_dir): return mx.mod.Module(mx.sym.Variable('data'))\n"
+    container.write_code({"serve.py": "import mxnet as mx\n" + unbound})
+    with container.serving(variables=PROGRAM) as server:
+        assert server.process.wait(60) == 1
+    assert "model_fn returned a Module that is not bound: call bind(" in container.log()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [

@@ -288,6 +288,16 @@ def test_a_gluon_network_needs_a_save_of_its_own(tmp_path: Path, mxnet_python: s
     assert (container.base / "model" / "net.params").stat().st_size > 0
 
 
+@pytest.mark.timeout(600)
+def test_a_module_without_parameters_is_not_saved(tmp_path: Path, mxnet_python: str) -> None:
+    container = Container(tmp_path, python=mxnet_python)
+    unbound = "def train(): return mx.mod.Module(mx.sym.Variable('data'))\n"
+    container.write_code({"train.py": "import mxnet as mx\n" + unbound})
+    refused = container.train(hyperparameters=TRAIN)
+    assert refused.failure is not None
+    assert refused.failure.startswith("train returned a Module without parameters, which cannot be")
+
+
 BUCKETS = """
 import mxnet as mx
 def symbol(key):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sm_core.container.errors import BadPayload, ContainerError, RequestRefused
 
-__all__ = ["batches", "input_shape", "is_supported", "load_module", "predict"]
+__all__ = ["batches", "input_shape", "is_bound", "is_supported", "load_module", "predict"]
 
 _SYMBOL = "model-symbol.json"
 _SHAPES = "model-shapes.json"
@@ -26,6 +26,11 @@ _PARAMETERS = ("model-0000.params", "model.params")
 def is_supported(model: Any) -> bool:
     """Whether the default predict_fn can call `model`."""
     return isinstance(model, (mx.mod.BaseModule, mx.gluon.Block))
+
+
+def is_bound(model: Any) -> bool:
+    """Whether `model` knows the shapes of its input; a Module that does not cannot predict."""
+    return bool(getattr(model, "binded", True))
 
 
 def load_module(model_dir: str, *, first_dimension: int) -> Any:
@@ -59,12 +64,13 @@ def load_module(model_dir: str, *, first_dimension: int) -> Any:
 
 def _folder(model_dir: Path) -> Path:
     """Where the files lie: an archive may have put them into one folder of its own."""
+    folder = model_dir
     for folder in (model_dir, *_only_folder(model_dir)):
         parameters = any((folder / name).is_file() for name in _PARAMETERS)
         if parameters and (folder / _SYMBOL).is_file() and (folder / _SHAPES).is_file():
             return folder
     wanted = [_SYMBOL, " or ".join(_PARAMETERS), _SHAPES]
-    present = {entry.name for entry in model_dir.glob("*")}
+    present = {entry.name for entry in folder.glob("*")}
     missing = [name for name in wanted if not present & set(name.split(" or "))]
     raise ContainerError(
         f"the model lacks {', '.join(missing)}; it has: {', '.join(sorted(present)) or 'nothing'}. "
@@ -111,7 +117,7 @@ def input_shape(model: Any) -> tuple[int, ...] | None:
     Raises:
         RequestRefused: the model has several inputs, which one list cannot feed.
     """
-    shapes = getattr(model, "data_shapes", None)
+    shapes = getattr(model, "data_shapes", None) if is_bound(model) else None
     if not shapes:
         return None
     if len(shapes) > 1:

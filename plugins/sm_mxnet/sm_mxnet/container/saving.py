@@ -42,8 +42,14 @@ def save_module(module: Any, model_dir: Path) -> None:
     ``model.params`` too, and ``model-shapes.json`` the shapes of the data inputs.
 
     Raises:
-        SourceError: `module` is nothing that MXNet's Module API made.
+        SourceError: `module` is nothing that MXNet's Module API made, or has no parameters yet.
     """
+    # An unbound Module has these attributes and raises AssertionError for some of them.
+    if not (getattr(module, "binded", True) and getattr(module, "params_initialized", True)):
+        raise SourceError(
+            f"train returned a {type(module).__name__} without parameters, which cannot be saved "
+            "by default: call fit, or bind and init_params, before it is returned"
+        )
     missing = [
         name for name in ("symbol", "save_params", "data_shapes") if not hasattr(module, name)
     ]
