@@ -85,7 +85,7 @@ constraints: $(DEVELOPER)  ## renew constraints.txt with the newest versions tha
 	tools/renew-constraints $(BIN) $(DISTRIBUTIONS)
 
 clean:  ## remove all that make made, virtual environments included
-	rm -rf .venv .venv-3.* dist site examples/data .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .venv-3.* dist site examples/data examples/*/data .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
