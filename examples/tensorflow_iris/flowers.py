@@ -6,7 +6,18 @@ import numpy as np
 import tensorflow as tf
 
 MEASURES = 4
-COLUMNS = [tf.feature_column.numeric_column("inputs", shape=[MEASURES])]
+# About what iris flowers have. A small network that gets the measures as they are may never learn.
+MEAN = [5.8, 3.1, 3.8, 1.2]
+DEVIATION = [0.8, 0.4, 1.8, 0.8]
+
+
+def standard(measures):
+    return (measures - MEAN) / DEVIATION
+
+
+COLUMNS = [
+    tf.feature_column.numeric_column("inputs", shape=[MEASURES], normalizer_fn=standard),
+]
 
 
 def estimator_fn(run_config, hyperparameters):

@@ -30,7 +30,7 @@ __all__ = ["Answer", "Container", "Ended", "ModelServer"]
 
 _MODULE = ("-m", "sm_core.container")
 #: Seconds within which a model server must answer, or end.
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 
 @attrs.frozen(kw_only=True)
@@ -152,6 +152,23 @@ class Container:
     def log(self) -> str:
         """What its processes have written so far."""
         return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def processes(self) -> list[int]:
+        """Identifiers of the processes of this container that run, as Linux's /proc has them.
+
+        Helpers that the toolkit started in sessions of their own are among them.
+        """
+        own = f"SAGEMAKER_BASE_DIR={self.base}".encode()
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                variables = (entry / "environ").read_bytes().split(b"\0")
+                state = (entry / "stat").read_text("utf-8").rpartition(")")[2].split()[0]
+            except (OSError, IndexError):
+                continue  # it has ended meanwhile, or is another user's
+            if own in variables and state != "Z":
+                found.append(int(entry.name))
+        return found
 
     @contextmanager
     def serve(self, *, variables: Mapping[str, str]) -> Iterator[ModelServer]:

@@ -91,18 +91,14 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def helpers(base: Path) -> list[int]:
-    """Schedulers and servers of the container whose tree this is."""
+def helpers(container: Container) -> list[int]:
+    """Schedulers and servers of a container."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (entry / "environ").read_bytes().split(b"\0")
-            state = (entry / "stat").read_text("utf-8").rpartition(")")[2].split()[0]
-        except (OSError, IndexError):
-            continue
-        own = f"SAGEMAKER_BASE_DIR={base}".encode() in variables and state != "Z"
-        if own and any(name in variables for name in (b"DMLC_ROLE=server", b"DMLC_ROLE=scheduler")):
-            found.append(int(entry.name))
+    for pid in container.processes():
+        with suppress(OSError):
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if any(name in variables for name in (b"DMLC_ROLE=server", b"DMLC_ROLE=scheduler")):
+                found.append(pid)
     return found
 
 
@@ -133,7 +129,7 @@ def test_two_hosts_train_one_model(cluster: Cluster) -> None:
     for host in HOSTS:
         assert (ended[host].exit_code, ended[host].succeeded) == (0, True), ended[host].log
         assert "kvstore: 2 hosts, scheduler at 127.0.0.1:" in ended[host].log
-        assert helpers(cluster.containers[host].base) == []
+        assert helpers(cluster.containers[host]) == []
     parameters = [
         json.loads((container.base / "output/data" / host / "parameters.json").read_bytes())
         for host, container in cluster.containers.items()
@@ -201,7 +197,7 @@ def test_two_and_four_hosts_learn_as_much_as_one(tmp_path: Path, mxnet_python: s
         found[count, kvstore] = accuracies(ended)
         assert len(found[count, kvstore]) == count
         for container in cluster.containers.values():
-            assert helpers(container.base) == []
+            assert helpers(container) == []
         # ps-lite's own words, which _ps_verbose asks for.
         assert count == 1 or "Bind to role=scheduler" in ended["algo-1"].log
     (alone,) = found.pop((1, "local"))
@@ -282,12 +278,12 @@ def test_an_exception_ends_its_host_at_once(cluster: Cluster) -> None:
         assert ended.exit_code == 1
         assert ended.failure is not None
         assert "ValueError: algo-2 gives up" in ended.failure
-        assert helpers(cluster.containers["algo-2"].base) == []
+        assert helpers(cluster.containers["algo-2"]) == []
         # The other one waits for it; the platform ends it, by force in the end.
         assert processes["algo-1"].poll() is None
         processes["algo-1"].kill()
         processes["algo-1"].wait()
-        wait_for(lambda: helpers(cluster.containers["algo-1"].base) == [])
+        wait_for(lambda: helpers(cluster.containers["algo-1"]) == [])
 
 
 WAITS = """
@@ -304,16 +300,16 @@ def test_helpers_end_with_the_container(cluster: Cluster, how: str) -> None:
     with cluster.training(TRAIN) as processes:
         for host, container in cluster.containers.items():
             wait_for((container.base / "output/data/waiting").exists)
-            assert len(helpers(container.base)) == (2 if host == "algo-1" else 1)
+            assert len(helpers(container)) == (2 if host == "algo-1" else 1)
             getattr(processes[host], how)()
             processes[host].wait(PATIENCE)
-            wait_for(lambda container=container: helpers(container.base) == [])  # type: ignore[misc]  # a lambda's default has no type
+            wait_for(lambda container=container: helpers(container) == [])  # type: ignore[misc]  # a lambda's default has no type
 
 
-def listening(base: Path) -> set[str]:
+def listening(container: Container) -> set[str]:
     """Addresses, as the kernel writes them, on which the helpers of a container listen."""
     sockets = set()
-    for pid in helpers(base):
+    for pid in helpers(container):
         for entry in Path(f"/proc/{pid}/fd").glob("*"):
             with suppress(OSError):
                 sockets.add(os.readlink(entry))
@@ -329,8 +325,8 @@ def test_nothing_is_reached_from_another_machine(cluster: Cluster) -> None:
     cluster.write_code(WAITS)
     with cluster.training(TRAIN):
         for container in cluster.containers.values():
-            wait_for(lambda base=container.base: bool(listening(base)))  # type: ignore[misc]  # a lambda's default has no type
-            assert listening(container.base) == {"0100007F"}  # 127.0.0.1
+            wait_for(lambda container=container: bool(listening(container)))  # type: ignore[misc]  # a lambda's default has no type
+            assert listening(container) == {"0100007F"}  # 127.0.0.1
 
 
 def test_a_scheduler_that_dies_fails_the_job(cluster: Cluster) -> None:
@@ -340,7 +336,7 @@ def test_a_scheduler_that_dies_fails_the_job(cluster: Cluster) -> None:
         wait_for((container.base / "output/data/waiting").exists)
         scheduler = next(
             pid
-            for pid in helpers(container.base)
+            for pid in helpers(container)
             if b"DMLC_ROLE=scheduler" in Path(f"/proc/{pid}/environ").read_bytes()
         )
         os.kill(scheduler, signal.SIGKILL)
@@ -380,4 +376,4 @@ def test_training_without_the_store_ends_too(cluster: Cluster) -> None:
         hyperparameters=TRAIN, hosts=HOSTS, host="algo-2", variables=cluster.variables
     )
     assert (ended.exit_code, ended.succeeded) == (0, True), ended.log
-    assert helpers(cluster.containers["algo-2"].base) == []
+    assert helpers(cluster.containers["algo-2"]) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 from sm_core.testing.containers import Container
 
 TRAIN = {"sagemaker_program": "train.py", "training_steps": 20, "evaluation_steps": 2}
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 #: A model function with the smallest model, and inputs of rows whose sum is the label.
 LINEAR = """

@@ -48,6 +48,8 @@ def test_a_killed_job_is_continued(
         wait_for(lambda: latest(bucket) > 0)
         os.killpg(process.pid, signal.SIGKILL)
         killed.ended(process)
+        # What copies the checkpoints copies the last ones when the training has gone.
+        wait_for(lambda: killed.processes() == [])
     step = latest(bucket)
     again = container_of(tmp_path / "again", tensorflow_python, LINEAR)
     ended = again.train(hyperparameters={**job, "training_steps": step + 5}, variables=variables)
