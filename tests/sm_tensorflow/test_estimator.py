@@ -178,6 +178,42 @@ def test_keras_on_several_hosts_is_refused(tmp_path: Path) -> None:
         hyperparameters(estimator(tmp_path, script, train_instance_count=2))
 
 
+OWN_IMAGE = "123456789012.dkr.ecr.us-west-2.amazonaws.com/own:1"
+LEGACY_IMAGE = "520713654638.dkr.ecr.us-west-2.amazonaws.com/sagemaker-tensorflow:1.4.1-cpu-py2"
+
+
+def test_functions_on_several_hosts_without_a_shared_folder_are_refused(tmp_path: Path) -> None:
+    version: dict[str, Any] = {"framework_version": None}
+    hyperparameters(estimator(tmp_path, image_name=OWN_IMAGE, **version))
+    with pytest.raises(ConfigurationError, match="the hosts share no folder") as caught:
+        hyperparameters(
+            estimator(tmp_path, image_name=OWN_IMAGE, train_instance_count=2, **version)
+        )
+    for way_out in ("train_instance_count to 1", "='1.10.0'", "MultiWorkerMirroredStrategy"):
+        assert way_out in str(caught.value)
+    # As many hosts as one likes for a script of its own.
+    hyperparameters(
+        estimator(tmp_path, MAIN, image_name=OWN_IMAGE, train_instance_count=2, **version)
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"framework_version": "1.4.1"},
+        {"framework_version": "1.10"},
+        {"framework_version": None, "image_name": LEGACY_IMAGE},
+        {"framework_version": "1.10.0", "image_name": OWN_IMAGE},
+        {"framework_version": None, "sagemaker_session": None, "train_instance_type": "local"},
+    ],
+)
+def test_functions_on_several_hosts_train_where_all_write_to_one_place(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    made = estimator(tmp_path, train_instance_count=2, **options)
+    assert hyperparameters(made)["checkpoint_path"].endswith("/job/checkpoints")
+
+
 def test_functions_on_an_image_that_only_runs_scripts_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"would not train on AWS") as caught:
         hyperparameters(estimator(tmp_path, framework_version=None))

@@ -15,8 +15,14 @@ from sm_core.inputs import Inputs, split_s3_uri
 from sm_core.model import Model
 from sm_core.scripts import defined_functions, only_defined, parse_script
 from sm_core.session import Session
-from sm_tensorflow.functions import INPUT_FUNCTIONS, MODEL_FUNCTIONS, missing_functions
+from sm_tensorflow.functions import (
+    INPUT_FUNCTIONS,
+    MODEL_FUNCTIONS,
+    ONE_HOST_ONLY,
+    missing_functions,
+)
 from sm_tensorflow.hyperparameters import mistakes_in
+from sm_tensorflow.images import is_legacy, version_of_image
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -151,12 +157,12 @@ class TensorFlow(Estimator):
     def _stays_behind(self) -> bool:
         if self.image_name or self.sagemaker_session.backend.runs_own_containers:
             return False
-        version = self.framework_version or ""
-        is_legacy = version.startswith("1.") and int(version.split(".")[1] or 0) <= 10
         script = self._script()
         unserved = self.framework.unserved_functions if self.framework else frozenset()
         defined = set() if script is None else _defined(script)
-        return not is_legacy and not defined & (_HANDLERS | unserved)
+        version = self.framework_version
+        legacy = version is not None and is_legacy(version)
+        return not legacy and not defined & (_HANDLERS | unserved)
 
     def _check(self) -> None:
         super()._check()
@@ -165,7 +171,7 @@ class TensorFlow(Estimator):
             raise ConfigurationError(f"{type(self).__name__}: {'; '.join(mistakes)}")
 
     def _training(self, inputs: Inputs, job_name: str | None) -> Training:
-        mistakes = [*self._mistakes(), *self._mistakes_of_script()]
+        mistakes = [*self._mistakes(), *self._mistakes_of_script(), *self._mistakes_of_hosts()]
         if mistakes:
             raise ConfigurationError(f"{type(self).__name__}: {'; '.join(mistakes)}")
         return super()._training(inputs, job_name)
@@ -218,6 +224,15 @@ class TensorFlow(Estimator):
                 f"{script.name} defines keras_model_fn, and Keras models train on one host only: "
                 "set train_instance_count to 1, or define estimator_fn or model_fn"
             )
+
+    def _mistakes_of_hosts(self) -> Iterator[str]:
+        """Why several hosts would not train together; AWS's own legacy images write to S3."""
+        one_folder = self.sagemaker_session.backend.runs_own_containers
+        if self.train_instance_count == 1 or one_folder or self.image_name is None:
+            return
+        version = self.framework_version or version_of_image(self.image_name)
+        if self.function_mode() and not (version and is_legacy(version)):
+            yield ONE_HOST_ONLY
 
     def _script(self) -> Path | None:
         return self._source.script if self._source else None

@@ -11,6 +11,7 @@ __all__ = [
     "FUNCTIONS",
     "INPUT_FUNCTIONS",
     "MODEL_FUNCTIONS",
+    "ONE_HOST_ONLY",
     "UNSERVED",
     "missing_functions",
 ]
@@ -23,6 +24,15 @@ MODEL_FUNCTIONS = ("estimator_fn", "keras_model_fn", "model_fn")
 INPUT_FUNCTIONS = ("train_input_fn", "eval_input_fn", "serving_input_fn")
 
 FUNCTIONS = ScriptFunctions(required=(MODEL_FUNCTIONS, ("train_input_fn",)))
+
+#: Why hosts that share no folder do not train together with a script's functions, and what does.
+ONE_HOST_ONLY = (
+    "on AWS the functions of a script train on one host only: each parameter server writes its "
+    "part of a checkpoint by itself, the hosts share no folder for that, and TensorFlow 2 cannot "
+    "write to S3. Set train_instance_count to 1; or take AWS's own image of "
+    "framework_version='1.10.0', which can write there; or train with a script that runs by "
+    "itself, with tf.distribute.MultiWorkerMirroredStrategy"
+)
 
 #: Functions around a SavedModel that only AWS's serving images up to 1.10 call.
 UNSERVED = frozenset({"input_fn", "output_fn", "transform_fn"})

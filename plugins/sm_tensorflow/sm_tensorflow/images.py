@@ -17,6 +17,7 @@ __all__ = [
     "container_spec",
     "image_for",
     "image_table",
+    "is_legacy",
     "origin_of_image",
     "version_of_image",
 ]
@@ -148,9 +149,15 @@ def version_of_image(image: str) -> str | None:
     return origin.version if origin is not None and origin.framework == "tensorflow" else None
 
 
+def is_legacy(version: str) -> bool:
+    """Whether AWS's images of that version, full or short, call the functions of scripts only."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    return bool(numbers) and numbers <= in_order(_LEGACY)[:2]
+
+
 def _runtime(asked: str, *, function_mode: bool | None) -> str:
     """The release that runs what was written for the version `asked`, a full one."""
-    if function_mode or in_order(asked) <= in_order(_LEGACY):
+    if function_mode or is_legacy(asked):
         return FUNCTION_MODE[1] if asked.startswith("2.15.") else FUNCTION_MODE[0]
     return next(each for each in RELEASES if in_order(each) >= in_order(asked))
 

@@ -16,16 +16,14 @@ from sm_tensorflow.container import checkpointsync
 from sm_tensorflow.container.roles import calls_functions, is_master, script_of
 from sm_tensorflow.container.settings import TrainingSettings
 from sm_tensorflow.container.userfunctions import UserFunctions, missing_text
-from sm_tensorflow.functions import INPUT_FUNCTIONS, MODEL_FUNCTIONS
+from sm_tensorflow.functions import (
+    INPUT_FUNCTIONS,
+    MODEL_FUNCTIONS,
+    ONE_HOST_ONLY,
+    missing_functions,
+)
 
 __all__ = ["train"]
-
-_NOT_SHARED = (
-    "the functions of a script train on one host only here: each parameter server writes its part "
-    "of a checkpoint by itself, the hosts share no folder for that, and TensorFlow 2 cannot write "
-    "to S3. Set train_instance_count to 1, give a folder that all hosts mount as checkpoint_path, "
-    "or train with a script that runs by itself and tf.distribute.MultiWorkerMirroredStrategy"
-)
 
 
 def train(environment: TrainingEnvironment) -> bool | None:
@@ -62,10 +60,7 @@ def _refuse_half(environment: TrainingEnvironment) -> None:
     defined = defined_functions(script)
     if not defined & {*MODEL_FUNCTIONS, *INPUT_FUNCTIONS} or not only_defined(parse_script(script)):
         return
-    missing = [name for name in INPUT_FUNCTIONS if name not in defined]
-    if not defined & set(MODEL_FUNCTIONS):
-        missing.insert(0, "model_fn (or estimator_fn, or keras_model_fn)")
-    raise SourceError(missing_text(script.name, missing))
+    raise SourceError(missing_text(script.name, missing_functions(defined)))
 
 
 def _alone(environment: TrainingEnvironment) -> dict[str, Any]:
@@ -93,7 +88,7 @@ def checkpoint_dir(environment: TrainingEnvironment, settings: TrainingSettings)
     if path is None or path.startswith("s3://"):
         # A link: the platform shares one folder among the hosts.
         if len(environment.hosts) > 1 and not environment.checkpoint_dir.is_symlink():
-            raise ConfigurationError(_NOT_SHARED)
+            raise ConfigurationError(ONE_HOST_ONLY)
         return environment.checkpoint_dir
     folder = Path(path.removeprefix("file://"))
     if "://" in str(path.removeprefix("file://")) or not folder.is_absolute():

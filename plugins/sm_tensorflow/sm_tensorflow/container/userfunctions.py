@@ -11,7 +11,7 @@ import attrs
 
 from sm_core.container.environment import TrainingEnvironment
 from sm_core.errors import ConfigurationError, SourceError
-from sm_tensorflow.functions import INPUT_FUNCTIONS, MODEL_FUNCTIONS
+from sm_tensorflow.functions import INPUT_FUNCTIONS, MODEL_FUNCTIONS, missing_functions
 
 __all__ = ["UserFunctions", "training_dir"]
 
@@ -46,9 +46,8 @@ class UserFunctions:
             SourceError: some that a script must define are missing; names all of them.
         """
         functions = cls(module, environment)
-        missing = [name for name in INPUT_FUNCTIONS if not functions.has(name)]
-        if not any(functions.has(name) for name in MODEL_FUNCTIONS):
-            missing.insert(0, "model_fn (or estimator_fn, or keras_model_fn)")
+        names = (*MODEL_FUNCTIONS, *INPUT_FUNCTIONS)
+        missing = missing_functions([name for name in names if functions.has(name)])
         if missing:
             raise SourceError(missing_text(environment.program or module.__name__, missing))
         return functions
