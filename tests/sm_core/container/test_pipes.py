@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import threading
-import time
 from pathlib import Path
 
 import hypothesis
@@ -68,10 +67,8 @@ def test_the_fifo_may_come_later(data: Path) -> None:
 
 
 def test_a_channel_that_is_not_there(data: Path) -> None:
-    began = time.monotonic()
     with pytest.raises(ContainerError, match=r"no .*trian_0 after 0 seconds: is 'trian' a channel"):
         open_epoch("trian", patience=0.1)
-    assert time.monotonic() - began < 5
 
 
 def test_a_channel_in_file_mode(data: Path) -> None:

@@ -31,6 +31,11 @@ def transform_fn(model, data, content_type, accept):
         os._exit(9)
     if data == b"slow":
         time.sleep(1)
+    if data == b"wait":
+        base = os.environ["SAGEMAKER_BASE_DIR"]
+        open(base + "/begun", "w").close()
+        while not os.path.exists(base + "/go"):
+            time.sleep(0.02)
     return f"{model} {os.getpid()} {data!r}", "text/plain"
 """
 
@@ -77,14 +82,16 @@ def test_ping_is_answered_while_the_model_works_and_stopping_waits(container: Co
     with container.serve(variables=VARIABLES) as server:
         answers = []
         thread = threading.Thread(
-            target=lambda: answers.append(server.invoke(b"slow", content_type="x/y").status)
+            target=lambda: answers.append(server.invoke(b"wait", content_type="x/y").status)
         )
         thread.start()
-        began = time.monotonic()
-        while not answers and time.monotonic() - began < 0.5:
-            assert server.request("GET", "/ping").status == 200
+        wait_for((container.base / "begun").exists)
+        assert server.request("GET", "/ping").status == 200
         assert not answers
+        stopping = threading.Timer(0.2, (container.base / "go").touch)
+        stopping.start()
         assert server.stop() == 0
+        stopping.join()
         thread.join()
         assert answers == [200]
 
