@@ -28,6 +28,8 @@ class ContainerSpec:
             beside sm-core's (``sm-mxnet``).
         python: range of Python versions, as in ``Requires-Python`` (``>=3.10,<3.12``).
         requirements: what the package index must supply (PEP 508).
+        avoid: names of packages that it does without if the package index has builds of the
+            requirements that need none of them (``triton``, which PyTorch needs for GPUs alone).
         platforms: ``sysconfig``-like prefixes the framework has builds for (``linux-x86_64``);
             empty means any.
         system_packages: Debian packages an image needs.
@@ -43,6 +45,7 @@ class ContainerSpec:
     distributions: tuple[str, ...] = ()
     python: str = ">=3.10"
     requirements: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
     system_packages: tuple[str, ...] = ()
     base_image: str = ""

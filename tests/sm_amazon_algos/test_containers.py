@@ -57,6 +57,8 @@ def test_pytorch_is_for_gpus_and_several_hosts_only() -> None:
         ("gpu", 1): True,
         ("gpu", 2): True,
     }
+    # A job's CPU container does without what only GPUs need, if there is such a build.
+    assert {key for key, spec in specs.items() if spec and spec.avoid} == {("cpu", 2)}
     gpu = specs["gpu", 1]
     assert gpu is not None
     assert gpu.device == "gpu"

@@ -32,10 +32,10 @@ class Wheels:
         self.folder = folder
         self.files: dict[str, Path] = {}
 
-    def add(self, name: str, *requires: str, code: str = "") -> Wheel:
+    def add(self, name: str, *requires: str, code: str = "", version: str = "1.0") -> Wheel:
         content = io.BytesIO()
-        info = f"{name}-1.0.dist-info"
-        metadata = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0"]
+        info = f"{name}-{version}.dist-info"
+        metadata = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
         metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
         with zipfile.ZipFile(content, "w") as archive:
             archive.writestr(f"{name}/__init__.py", code)
@@ -45,7 +45,7 @@ class Wheels:
         digest = hashlib.sha256(content.getvalue()).hexdigest()
         self.files[digest] = self.folder / f"blob{len(self.files)}"
         self.files[digest].write_bytes(content.getvalue())
-        return Wheel(filename=f"{name}-1.0-py3-none-any.whl", sha256=digest)
+        return Wheel(filename=f"{name}-{version}-py3-none-any.whl", sha256=digest)
 
     def folder_of_links(self, *wheels: Wheel) -> str:
         """Return a folder in which an installer finds the wheels by their names."""
@@ -77,6 +77,7 @@ def spec(
     index: dict[str, str] | None = None,
     python: str = RANGE,
     platforms: tuple[str, ...] = (),
+    avoid: tuple[str, ...] = (),
 ) -> EnvironmentSpec:
     container = ContainerSpec(
         framework="mxnet",
@@ -84,6 +85,7 @@ def spec(
         python=python,
         requirements=requirements,
         platforms=platforms,
+        avoid=avoid,
     )
     return EnvironmentSpec(
         container=container, wheels=wheels, index=NO_INDEX if index is None else index
@@ -304,6 +306,26 @@ def test_another_python(home: Path, log: list[str]) -> None:
         pytest.skip(f"no Python {other} here")
     folder = ensure_environment(home, spec(python=f"=={other}.*"), {}, log.append)
     assert python(folder, "import sys; print(*sys.version_info[:2], sep='.')") == f"{other}\n"
+
+
+@pytest.mark.integ
+@pytest.mark.parametrize("versions", [("1.0+cpu", "1.0", "2.0"), ("1.0", "2.0")])
+def test_builds_that_need_less_where_the_index_has_them(
+    home: Path, wheels: Wheels, log: list[str], versions: tuple[str, ...]
+) -> None:
+    made = [wheels.add("heavy")]
+    for version in versions:
+        requires = () if version.endswith("+cpu") else ("heavy",)
+        made.append(wheels.add("toy", *requires, code=f"v = {version!r}", version=version))
+    index = {**NO_INDEX, "UV_FIND_LINKS": wheels.folder_of_links(*made)}
+    folder = ensure_environment(home, spec("toy>=1", index=index, avoid=("heavy",)), {}, log.append)
+    found = python(folder, "import toy, importlib.util as u; print(toy.v, u.find_spec('heavy'))")
+    told = any("no builds that do without heavy" in line for line in log)
+    if "1.0+cpu" in versions:
+        assert (found, told) == ("1.0+cpu None\n", False)
+    else:
+        assert found.startswith("2.0 ModuleSpec")
+        assert told
 
 
 @pytest.mark.integ

@@ -116,9 +116,24 @@ def test_a_framework_is_known_whatever_the_image() -> None:
 
 
 @pytest.mark.parametrize("there", [False, True])
-@pytest.mark.parametrize(("tag", "wants"), [("1.0-gpu-py3", True), ("1.0-cpu-py3", False)])
+@pytest.mark.parametrize(
+    ("tag", "instance_type", "wants"),
+    [
+        ("1.0-gpu-py3", "ml.c5.xlarge", True),
+        ("1.0-cpu-py3", "ml.p3.2xlarge", False),
+        ("1", "ml.p3.2xlarge", True),
+        ("1", "ml.g5.xlarge", True),
+        ("1", "ml.c5.xlarge", False),
+        ("1", "ml.m6g.large", False),
+    ],
+)
 def test_the_device(
-    there: bool, tag: str, wants: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    there: bool,
+    tag: str,
+    instance_type: str,
+    wants: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     device = tmp_path / "nvidia0"
     if there:
@@ -134,7 +149,11 @@ def test_the_device(
     listener = Listener()
     client_plugins().register(listener)
     image = f"registry:5000/toy:{tag}"
-    sm_request(context(), {"AlgorithmSpecification": {"TrainingImage": image}})
+    request = {
+        "AlgorithmSpecification": {"TrainingImage": image},
+        "ResourceConfig": {"InstanceType": instance_type, "InstanceCount": 1},
+    }
+    sm_request(context(), request)
     client_plugins().unregister(listener)
     assert asked == ["gpu" if there and wants else "cpu"]
 

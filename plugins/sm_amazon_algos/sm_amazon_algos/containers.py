@@ -19,6 +19,8 @@ ALGORITHMS = {
 VARIABLE = "SMCORE_ALGORITHM"
 #: What computes on a GPU, and connects several hosts.
 _TORCH = "torch>=2.4"
+#: What builds of PyTorch for CPUs alone, a tenth of the size, do not need.
+_OF_GPUS = ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13", "triton")
 
 
 def container_spec(name: str, device: Device, *, hosts: int = 1) -> ContainerSpec:
@@ -40,5 +42,6 @@ def container_spec(name: str, device: Device, *, hosts: int = 1) -> ContainerSpe
         distributions=("sm-amazon-algos",),
         python=">=3.10",
         requirements=(_TORCH,) if device == "gpu" or hosts > 1 else (),
+        avoid=_OF_GPUS if device == "cpu" and hosts > 1 else (),
         environment={VARIABLE: name, **hidden},
     )

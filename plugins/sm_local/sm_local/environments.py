@@ -165,7 +165,29 @@ class _Build:
         path = self.folder / "requirements.txt"
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
             file.writelines(f"{requirement}\n" for requirement in requirements)
-        self._install(["-r", str(path)])
+        given = ["-r", str(path)]
+        self._install([*given, *self._avoiding(given)])
+
+    def _avoiding(self, given: Sequence[str]) -> list[str]:
+        """Options that keep out what the container would do without; none if nothing is left then.
+
+        No version satisfies such a constraint, so that ``uv`` looks for builds that need none.
+        """
+        avoid = self.spec.container.avoid
+        if not avoid:
+            return []
+        path = self.folder / "constraints.txt"
+        path.write_text("".join(f"{name}<0\n" for name in avoid), encoding="utf-8")
+        options = ["--constraints", str(path)]
+        try:
+            self._install(["-qq", "--dry-run", *given, *options])
+        except EnvironmentFailed:
+            self.log(
+                f"the package index has no builds that do without {', '.join(avoid)}; those that "
+                "it has are installed, and may be much larger"
+            )
+            return []
+        return options
 
     def _install(self, arguments: Sequence[str], extra: Mapping[str, str] | None = None) -> None:
         python = str(self.folder / "bin" / "python")

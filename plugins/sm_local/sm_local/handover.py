@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sm_core.containerspec import ContainerSpec, Device
+from sm_core.containerspec import ContainerSpec
 from sm_core.plugins import client_plugins
 from sm_local.environments import index_settings
 from sm_local.environmentspec import EnvironmentSpec, Wheel
-from sm_local.gpu import has_gpu
+from sm_local.gpu import device_for
 from sm_local.home import ENVIRONMENT_TAG, RESERVED_BUCKET, Home
 from sm_local.wheels import WheelFile, installed_wheel
 
@@ -46,7 +46,7 @@ def hand_over(context: RequestContext, request: Mapping[str, Any]) -> dict[str, 
         ContainerSpec,
         framework=context.framework,
         version=None,
-        device=_device(image),
+        device=device_for(image, _instance_type(request)),
         image=image,
         hosts=_hosts(request),
         function_mode=context.function_mode,
@@ -99,10 +99,9 @@ def _hosts(request: Mapping[str, Any]) -> int:
     return int(request.get("ResourceConfig", {}).get("InstanceCount", 1))
 
 
-def _device(image: str) -> Device:
-    """GPU only where the image is for one and this machine has one."""
-    tag = image.rpartition("/")[2].partition(":")[2]
-    return "gpu" if "gpu" in tag.split("-") and has_gpu() else "cpu"
+def _instance_type(request: Mapping[str, Any]) -> str:
+    """What a request trains on; nothing if it trains nothing."""
+    return str(request.get("ResourceConfig", {}).get("InstanceType", ""))
 
 
 def _upload(home: Home, spec: EnvironmentSpec, wheels: list[WheelFile]) -> None:

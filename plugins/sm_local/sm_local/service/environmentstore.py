@@ -9,10 +9,11 @@ from pathlib import Path
 
 import attrs
 
-from sm_core.containerspec import ContainerSpec
+from sm_core.containerspec import ContainerSpec, Device
 from sm_core.errors import LocalServiceError, SMError
 from sm_local.environments import ensure_environment
 from sm_local.environmentspec import EnvironmentSpec
+from sm_local.gpu import device_for
 from sm_local.home import ENVIRONMENT_TAG, RESERVED_BUCKET
 from sm_local.service.checks import invalid
 from sm_local.service.context import Context
@@ -48,7 +49,14 @@ class Environments:
         """Read specifications and wheels from the reserved bucket of `context`."""
         self._context = context
 
-    def resolve(self, tags: Mapping[str, str], image: str, *, hosts: int = 1) -> str:
+    def resolve(
+        self,
+        tags: Mapping[str, str],
+        image: str,
+        *,
+        hosts: int = 1,
+        instance_type: str = "",
+    ) -> str:
         """The digest of the environment specification for a request, stored for later.
 
         Args:
@@ -56,13 +64,14 @@ class Environments:
                 over.
             image: of the request; for any other client the service's own plugins must know it.
             hosts: that train together.
+            instance_type: that they are of; empty for a model, which has none yet.
 
         Raises:
             ServiceError: nothing was handed over under that name, or no plugin knows the image.
         """
         digest = tags.get(ENVIRONMENT_TAG)
         if digest is None:
-            return self._own(image, hosts=hosts)
+            return self._own(image, hosts=hosts, device=device_for(image, instance_type))
         if self._context.objects.info(RESERVED_BUCKET, _spec_key(digest)) is None:
             raise invalid(
                 f"tag {ENVIRONMENT_TAG} names the environment {digest!r}, which was never handed "
@@ -120,7 +129,7 @@ class Environments:
             secrets: dict[str, str] = json.load(file)
         return secrets
 
-    def _own(self, image: str, *, hosts: int) -> str:
+    def _own(self, image: str, *, hosts: int, device: Device) -> str:
         """Ask the service's own plugins about `image`, and keep what they need like a client."""
         # Plugins are loaded for the first such request only, not whenever the service starts.
         from sm_core.plugins import client_plugins
@@ -132,7 +141,7 @@ class Environments:
                 ContainerSpec,
                 framework=None,
                 version=None,
-                device="cpu",
+                device=device,
                 image=image,
                 hosts=hosts,
                 function_mode=None,

@@ -109,8 +109,14 @@ class Training:
         image = checked["AlgorithmSpecification"]["TrainingImage"]
         region = self._context.region
         await asyncio.to_thread(check_channels, self._context.objects, checked, region=region)
-        hosts = checked["ResourceConfig"]["InstanceCount"]
-        environment = await asyncio.to_thread(self._environments.resolve, tags, image, hosts=hosts)
+        resources = checked["ResourceConfig"]
+        environment = await asyncio.to_thread(
+            self._environments.resolve,
+            tags,
+            image,
+            hosts=resources["InstanceCount"],
+            instance_type=resources["InstanceType"],
+        )
         job = TrainingJob.new(
             name=name,
             arn=arn(self._context, TRAINING_JOB, name=name),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 from sm_core.errors import LocalServiceError
 from sm_local import processes
 from sm_local.feeder import Stream
+from sm_local.gpu import has_gpus
 from sm_local.network import enter
 from sm_local.service.artifacts import UploadError, output_location, upload
 from sm_local.service.channels import DownloadError, download, stage
@@ -48,8 +48,6 @@ _POLL = 0.05
 _PATIENCE = GRACE + 30.0
 #: Seconds between two looks at a job's checkpoints, at least.
 _CHECKPOINT_PAUSE = 1.0
-#: Instance types of the families p and g.
-_HAS_GPUS = re.compile(r"ml\.[pg]\d")
 
 T = TypeVar("T")
 
@@ -172,7 +170,7 @@ class TrainingRun:
             self._hosts.log(str(error))
             raise _Failed(f"ClientError: {error}") from error
         instance_type = self.job.request["ResourceConfig"]["InstanceType"]
-        if container.spec.device == "cpu" and _HAS_GPUS.match(instance_type):
+        if container.spec.device == "cpu" and has_gpus(instance_type):
             self._hosts.log(f"{instance_type} has GPUs; here the job runs on the CPU")
         return container
 

@@ -393,6 +393,27 @@ def test_rows_that_do_not_fit_are_read_again(
     assert (predicted(found, rows) == labels).mean() >= best - 0.02
 
 
+@pytest.mark.parametrize("task", [BINARY, MULTICLASS])
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_class_only_is_refused_in_data_that_is_not_kept_too(
+    learned: Learn,
+    on_hosts: Callable[..., list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    task: str,
+    count: int,
+) -> None:
+    monkeypatch.setattr(examples.Rows.__init__, "__kwdefaults__", {"budget": 0})
+    rows, labels = generated(200)
+
+    def one(hosts: Hosts) -> Any:
+        given = {"num_classes": 3} if task == MULTICLASS else {}
+        data = rows, np.ones_like(labels)
+        return learned(task, data, hosts=hosts, folder=str(hosts.rank), mini_batch_size=50, **given)
+
+    with pytest.raises(CustomerError, match="All labels in channel 'train' are 1"):
+        on_hosts(one, count)
+
+
 @pytest.mark.parametrize("task", [BINARY, MULTICLASS, REGRESSOR])
 @pytest.mark.parametrize("count", [2, 3])
 def test_hosts_learn_together_what_one_learns(

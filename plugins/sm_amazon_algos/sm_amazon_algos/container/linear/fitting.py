@@ -38,7 +38,7 @@ from sm_amazon_algos.container.linear.judging import (
     TrainingSample,
     Validation,
 )
-from sm_amazon_algos.container.linear.labels import Weighting, balance_of
+from sm_amazon_algos.container.linear.labels import Weighting, balance_of, check_classes
 from sm_amazon_algos.container.linear.losses import LossParameters, loss_named
 from sm_amazon_algos.container.linear.metrics import Metric, tally_for
 from sm_amazon_algos.container.linear.model import LinearModel, served
@@ -64,7 +64,8 @@ def fit(job: Job, settings: Settings) -> LinearModel:
     """Train on the job's channels, tell the log, and return the best model.
 
     Raises:
-        CustomerError: the data is not what the hyperparameters say, or no model learned anything.
+        CustomerError: the data is not what the hyperparameters say, all rows are of one class, or
+            no model learned anything.
     """
     # A model whose learning rate is too high for it may diverge; it is not chosen.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -192,6 +193,9 @@ class _Fit:
         for epoch in range(settings.epochs):
             started = time.time()
             average, learned, steps = epochs.run()
+            if epoch == 0:
+                # Of rows that were read once, and not kept, nobody has known until now.
+                check_classes(self._job.hosts.sum(self._train.rows.counts))
             learned = learned[: self._models] * self._unit
             self._progress.epoch(epoch, "train", learned, started=started)
             found = judge.objectives(average)
