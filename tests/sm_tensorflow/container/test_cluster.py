@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,9 @@ PORTS = 4
 
 def free_ports(count: int) -> int:
     """The first of several ports that follow each other and are free."""
-    for first in range(24000, 30000, count):
+    # Below the ports that the system gives out by itself; anywhere, since others look for some too.
+    begin = random.SystemRandom().randrange(15000, 30000)
+    for first in range(begin, 32000, count):
         with ExitStack() as probes:
             try:
                 for port in range(first, first + count):
@@ -111,7 +114,12 @@ def test_two_hosts_train_one_model(tmp_path: Path, tensorflow_python: str) -> No
 @pytest.mark.long
 def test_three_hosts_train_one_model(tmp_path: Path, tensorflow_python: str) -> None:
     cluster = Cluster(tmp_path, tensorflow_python, LINEAR, count=3)
-    check_trained(cluster, cluster.train({**TRAIN, "delay_workers_by_global_step": True}))
+    ended = cluster.train({**TRAIN, "delay_workers_by_global_step": True})
+    check_trained(cluster, ended)
+    # The second worker waits for the step 8000 * ln(2), which is never reached; the first for none.
+    waits = "Waiting for global step 5545 before starting training"
+    assert [waits in ended[host].log for host in cluster.hosts] == [False, False, True]
+    assert "loss = " not in ended["algo-3"].log
 
 
 FAILS = """
@@ -238,6 +246,7 @@ def test_without_a_shared_folder_several_hosts_are_refused(
     assert "the functions of a script train on one host only" in reason
 
 
+@pytest.mark.long
 def test_keras_trains_on_one_host(tmp_path: Path, tensorflow_python: str) -> None:
     script = LINEAR.replace("def model_fn(features, labels, mode, ", "def keras_model_fn(")
     cluster = Cluster(tmp_path, tensorflow_python, script, count=2)

@@ -33,6 +33,7 @@ def train(environment: TrainingEnvironment) -> bool | None:
         return None
     assert environment.program is not None  # it has the functions
     settings = TrainingSettings.read(environment.hyperparameters)
+    folder = checkpoint_dir(environment, settings)
     from sm_tensorflow.container import compatibility
 
     compatibility.install()
@@ -41,7 +42,6 @@ def train(environment: TrainingEnvironment) -> bool | None:
     module = import_script(environment.code_dir, environment.program)
     functions = UserFunctions.of(module, environment)
     with ExitStack() as stack:
-        folder = checkpoint_dir(environment, settings)
         if is_master(environment):
             stack.enter_context(_kept(environment, settings, folder))
         _run(functions, settings, folder)
