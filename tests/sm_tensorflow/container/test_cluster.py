@@ -223,6 +223,45 @@ def test_mirrored_workers_of_a_script_of_its_own(tmp_path: Path, tensorflow_pyth
     assert len(weights) == 1
 
 
+PARAMETER_SERVERS = """
+import json, os
+import tensorflow.compat.v1 as tf
+
+tf.disable_v2_behavior()
+settings = json.loads(os.environ["TF_CONFIG"])
+task = "/job:%s/task:%d" % (settings["task"]["type"], settings["task"]["index"])
+chief = task == "/job:master/task:0"
+cluster = tf.train.ClusterSpec(settings["cluster"])
+server = tf.train.Server(cluster, settings["task"]["type"], settings["task"]["index"])
+with tf.device(tf.train.replica_device_setter(cluster=cluster, worker_device=task)):
+    step = tf.train.get_or_create_global_step()
+    weights = tf.get_variable("weights", [2], initializer=tf.zeros_initializer())
+    loss = tf.reduce_sum(tf.square(weights - [1.0, 2.0]))
+    train = tf.train.GradientDescentOptimizer(0.1).minimize(loss, step)
+print(task, "keeps its weights at", weights.device)
+hooks = [tf.train.StopAtStepHook(last_step=100)]
+with tf.train.MonitoredTrainingSession(server.target, is_chief=chief, hooks=hooks) as session:
+    while not session.should_stop():
+        found = session.run([train, weights])[1]
+print("found", [round(float(value), 1) for value in found])
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", ["2.14.1", "2.21.0"])
+def test_parameter_servers_of_a_script_of_its_own(
+    tmp_path: Path, python_with: Any, version: str
+) -> None:
+    cluster = Cluster(tmp_path, python_with(version), PARAMETER_SERVERS, count=2)
+    hyperparameters = {"sagemaker_program": "train.py", "sagemaker_parameter_server_enabled": True}
+    ended = cluster.train(hyperparameters)
+    for host in cluster.hosts:
+        assert (ended[host].exit_code, ended[host].failure) == (0, None), ended[host].log
+        assert parameter_servers(cluster.containers[host]) == []
+        assert "keeps its weights at /job:ps/task:" in ended[host].log
+    assert "found [1.0, 2.0]" in ended["algo-1"].log
+
+
 def test_a_script_of_its_own_gets_a_cluster_only_where_asked(
     tmp_path: Path, tensorflow_python: str
 ) -> None:
