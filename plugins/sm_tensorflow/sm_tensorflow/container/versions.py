@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from sm_tensorflow.functions import ASKED_VARIABLE
 
-__all__ = ["tell_version"]
+__all__ = ["installed_version", "tell_version"]
 
 logger = logging.getLogger(__name__)
 
@@ -17,10 +17,11 @@ def tell_version() -> None:
     """Log, in one line, that another version runs than the one that was asked for."""
     asked = os.environ.get(ASKED_VARIABLE)
     if asked:
-        logger.warning("framework_version %s: TensorFlow %s runs here", asked, _installed())
+        logger.warning("framework_version %s: TensorFlow %s runs here", asked, installed_version())
 
 
-def _installed() -> str:
+def installed_version() -> str:
+    """The version of this container's TensorFlow, whose distribution has one of two names."""
     for name in ("tensorflow-cpu", "tensorflow"):
         try:
             return version(name)

@@ -17,9 +17,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 from sm_core.container.errors import ContainerError
+from sm_tensorflow.container.versions import installed_version
 
 __all__ = ["install"]
 
@@ -33,7 +33,7 @@ def install() -> None:
     Calling it again changes nothing.
 
     Raises:
-        ContainerError: this container's TensorFlow has no ``tf.estimator``, or is missing.
+        ContainerError: this container's TensorFlow has no ``tf.estimator``.
     """
     from sm_tensorflow.container.compatibility import leniency
 
@@ -52,23 +52,10 @@ def install() -> None:
 
 
 def _require_estimators() -> None:
-    missing = [
-        name
-        for name in ("tensorflow", "tensorflow_estimator")
-        if name not in sys.modules and importlib.util.find_spec(name) is None
-    ]
-    if missing:
+    name = "tensorflow_estimator"
+    if name not in sys.modules and importlib.util.find_spec(name) is None:
         raise ContainerError(
             "the functions of a script are called with TensorFlow 2.14.1 or 2.15.1, the last ones "
-            f"with tf.estimator; this container has {_found()}. Choose framework_version='2.14.1', "
-            "or script_mode=True for a script that runs by itself"
+            f"with tf.estimator; this container has TensorFlow {installed_version()}. Choose "
+            "framework_version='2.14.1', or script_mode=True for a script that runs by itself"
         )
-
-
-def _found() -> str:
-    for name in ("tensorflow", "tensorflow-cpu"):
-        try:
-            return f"TensorFlow {version(name)}"
-        except PackageNotFoundError:
-            continue
-    return "no TensorFlow"
