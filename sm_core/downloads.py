@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ __all__ = ["OpenedObject", "opened_object"]
 _BROKEN = (aws.HTTPClientError, aws.IncompleteReadError, OSError)
 #: Connections in a row that bring nothing, after which it is given up.
 _ATTEMPTS = 5
+#: Seconds before the first of them; doubled for each that follows.
+_PAUSE = 0.2
 _BUFFER = 1_048_576
 
 
@@ -75,12 +78,16 @@ class _Body(io.RawIOBase):
     def readinto(self, buffer: Buffer) -> int:
         view = memoryview(buffer)
         broken: Exception | None = None
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
+            if self._position == self.size:
+                return 0
             try:
+                if broken is not None:
+                    time.sleep(_PAUSE * 2 ** (attempt - 1))
+                    self._reconnect()
                 piece = self._body.read(len(view))
             except _BROKEN as error:
                 broken = error
-                self._reconnect()
                 continue
             view[: len(piece)] = piece
             self._position += len(piece)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import IO, TYPE_CHECKING
 
@@ -132,10 +132,9 @@ def _add_code(tar: tarfile.TarFile, incoming: Incoming, entry_point: EntryPoint)
             continue  # the folder itself
         names.add(path)
         if member.islnk():
-            member.linkname = "/".join([CODE, *_parts(member.linkname)])
-        place = entry_point.name if path == entry_point.program else path
+            member.linkname = _place(_parts(member.linkname), entry_point)
         found = found or path == entry_point.program
-        _add(tar, incoming, member, f"{CODE}/{place}")
+        _add(tar, incoming, member, _place(parts, entry_point))
     if not found:
         raise SourceError(
             f"entry_point {entry_point.program!r} is not in the archive of the code; it holds: "
@@ -146,6 +145,12 @@ def _add_code(tar: tarfile.TarFile, incoming: Incoming, entry_point: EntryPoint)
             f"the code has a {entry_point.name!r} beside entry_point {entry_point.program!r}, and "
             "AWS's image looks for the entry point under that name: rename the other one"
         )
+
+
+def _place(parts: Sequence[str], entry_point: EntryPoint) -> str:
+    """Where a member of the code goes in the model's archive."""
+    path = "/".join(parts)
+    return f"{CODE}/{entry_point.name if path == entry_point.program else path}"
 
 
 def _add(tar: tarfile.TarFile, incoming: Incoming, member: tarfile.TarInfo, name: str) -> None:

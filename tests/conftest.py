@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -89,7 +90,8 @@ def _own_home(
 
 def _processes_naming(folder: Path) -> dict[int, str]:
     """Processes, this one and its ancestors aside, that were started with a path in `folder`."""
-    needle = os.fsencode(folder)
+    # Another run's folder may have a longer name.
+    path = re.compile(re.escape(os.fsencode(folder)) + rb"(?![\w-])")
     own = _ancestors()
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
@@ -101,7 +103,7 @@ def _processes_naming(folder: Path) -> dict[int, str]:
             environment = (entry / "environ").read_bytes()
         except (FileNotFoundError, PermissionError, ProcessLookupError):
             continue
-        if needle in command or needle in environment:
+        if path.search(command) or path.search(environment):
             found[pid] = f"{pid}: {command.replace(bytes(1), b' ').decode(errors='replace')}"
     return found
 

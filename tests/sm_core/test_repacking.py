@@ -129,6 +129,14 @@ def test_an_image_may_look_for_another_name() -> None:
     named = EntryPoint("serve.py", "inference.py")
     result = told(repacked(packed(), CODE, named))
     assert set(result) == {"code/inference.py", "code/lib/text.py"}
+    linked = packed(
+        entry("serve.py", b"y"),
+        entry("other.py", type=tarfile.LNKTYPE, linkname="./serve.py"),
+        entry("last.py", type=tarfile.LNKTYPE, linkname="other.py"),
+    )
+    result = told(repacked(packed(), linked, named))
+    assert result["code/other.py"][-2:] == ("code/inference.py", b"")
+    assert result["code/last.py"][-2] == "code/other.py"
     both = packed(entry("inference.py", b"x"), entry("serve.py", b"y"))
     with pytest.raises(SourceError, match=r"has a 'inference\.py' beside entry_point 'serve\.py'"):
         repacked(packed(), both, named)
@@ -452,6 +460,12 @@ def breaking(session: Session, sizes: Iterable[int]) -> list[dict[str, Any]]:
     return asked
 
 
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sm_core.downloads._PAUSE", 0)
+
+
+@pytest.mark.usefixtures("no_pauses")
 def test_reading_goes_on_where_a_connection_broke(
     session: Session, paper: Framework, serve: str, model_in_s3: bytes
 ) -> None:
@@ -466,7 +480,16 @@ def test_reading_goes_on_where_a_connection_broke(
     assert result["model.params"] == told(model_in_s3)["model.params"]
 
 
-@pytest.mark.usefixtures("model_in_s3")
+@pytest.mark.usefixtures("no_pauses")
+def test_nothing_is_asked_for_once_all_is_read(
+    session: Session, paper: Framework, serve: str, model_in_s3: bytes
+) -> None:
+    asked = breaking(session, [len(model_in_s3)])
+    paper_model(paper, session, serve, code_location="code").deploy(instance_type="quick")
+    assert [each.get("Range") for each in asked] == [None]
+
+
+@pytest.mark.usefixtures("model_in_s3", "no_pauses")
 def test_a_connection_that_breaks_for_ever_is_given_up(
     session: Session, paper: Framework, serve: str
 ) -> None:
@@ -476,7 +499,7 @@ def test_a_connection_that_breaks_for_ever_is_given_up(
     assert keys(session) == [f"{BUCKET}/{KEY}"]
 
 
-@pytest.mark.usefixtures("model_in_s3")
+@pytest.mark.usefixtures("model_in_s3", "no_pauses")
 def test_a_model_that_changes_meanwhile_is_not_mixed(
     session: Session, paper: Framework, serve: str
 ) -> None:

@@ -195,6 +195,9 @@ def test_models_may_lie_in_one_folder_and_under_the_specified_name(container: Co
         (model / name).rename(model / "my_model" / name)
     for left in model.glob("*.params"):
         left.unlink()
+    # What archives made on a Mac have besides.
+    (model / "._my_model").write_bytes(b"\0\5\x16\7")
+    (model / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     with container.serve(variables=PROGRAM) as server:
         assert predicted(server.invoke("[[1, 2]]")) == [[9]]
 

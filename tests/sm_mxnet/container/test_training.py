@@ -357,12 +357,15 @@ def test_the_second_host_saves_nothing_by_default(container: Container) -> None:
 
     for hosts, current, saves in [
         (["algo-1", "algo-2"], "algo-2", False),
-        (["algo-2", "algo-1"], "algo-1", True),
+        (["algo-1", "algo-2"], "algo-1", True),
+        (["algo-2", "algo-1"], "algo-2", True),
+        (["algo-1"], "", True),
     ]:
-        variables = {"SM_HOSTS": json.dumps(hosts), "SM_CURRENT_HOST": current}
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in variables.items():
-                patch.setenv(name, value)
+            patch.setenv("SM_HOSTS", json.dumps(hosts))
+            patch.delenv("SM_CURRENT_HOST", raising=False)
+            if current:
+                patch.setenv("SM_CURRENT_HOST", current)
             if saves:
                 with pytest.raises(SourceError, match="cannot be saved by default"):
                     save(object(), container.base / "model")

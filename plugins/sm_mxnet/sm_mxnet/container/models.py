@@ -79,7 +79,12 @@ def _folder(model_dir: Path) -> Path:
 
 
 def _only_folder(model_dir: Path) -> list[Path]:
-    entries = [entry for entry in model_dir.glob("*") if entry.name != "code"]
+    # What a Mac or an editor puts beside it is no part of the model.
+    entries = [
+        entry
+        for entry in model_dir.iterdir()
+        if entry.name not in ("code", "__MACOSX") and not entry.name.startswith(".")
+    ]
     return entries if len(entries) == 1 and entries[0].is_dir() else []
 
 

@@ -21,7 +21,9 @@ __all__ = ["save", "save_module"]
 
 
 def save(module: Any, model_dir: str | os.PathLike[str]) -> None:
-    """Save a trained Module as the default ``save`` does; on the first of several hosts only.
+    """Save a trained Module as the default ``save`` does; on the first of ``SM_HOSTS`` only.
+
+    Without ``SM_CURRENT_HOST`` this is the only process, which saves.
 
     Args:
         module: what MXNet's Module API made.
@@ -31,7 +33,7 @@ def save(module: Any, model_dir: str | os.PathLike[str]) -> None:
         SourceError: `module` is nothing that MXNet's Module API made.
     """
     hosts = json.loads(os.environ.get("SM_HOSTS") or "[]")
-    if not hosts or os.environ.get("SM_CURRENT_HOST") == min(hosts):
+    if not hosts or os.environ.get("SM_CURRENT_HOST", hosts[0]) == hosts[0]:
         save_module(module, Path(model_dir))
 
 
