@@ -89,18 +89,20 @@ class DataChannel:
         if labels and self._content_type == CSV and not self._label_size:
             raise self._without_labels()
 
-    def batches(self, size: int, *, epoch: int = 0) -> Iterator[Batch]:
+    def batches(self, size: int, *, epoch: int = 0, read_ahead: bool = True) -> Iterator[Batch]:
         """All rows, in the order of the files' names, as batches; the last one may be smaller.
 
         Args:
             size: rows of a batch.
             epoch: how often the channel was read before. In Pipe mode each reading has a pipe of
                 its own, and each can be read once.
+            read_ahead: whether a thread gets the next batch while this one is computed with.
 
         Raises:
             CustomerError: the data cannot be read, or is not what the hyperparameters say.
         """
-        return ahead(self._batches(size, epoch))
+        found = self._batches(size, epoch)
+        return ahead(found) if read_ahead else found
 
     def _batches(self, size: int, epoch: int) -> Iterator[Batch]:
         builder = None

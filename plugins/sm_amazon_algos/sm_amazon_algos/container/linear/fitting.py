@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from sm_amazon_algos.container.algorithms import Job
 from sm_amazon_algos.container.errors import CustomerError
@@ -48,6 +47,7 @@ from sm_amazon_algos.container.linear.scaling import raw_weights
 from sm_amazon_algos.container.linear.settings import Settings
 from sm_amazon_algos.container.linear.steps import Arithmetic, Stepper, first_weights
 from sm_amazon_algos.container.linear.stopping import EarlyStopping
+from sm_amazon_algos.container.threads import blas_threads
 
 __all__ = ["fit"]
 
@@ -70,7 +70,7 @@ def fit(job: Job, settings: Settings) -> LinearModel:
     # A model whose learning rate is too high for it may diverge; it is not chosen.
     with np.errstate(over="ignore", invalid="ignore"):
         fitting = _Fit(job, settings)
-        with threadpool_limits(fitting.threads, user_api="blas"):
+        with blas_threads(fitting.threads):
             return fitting.run()
 
 

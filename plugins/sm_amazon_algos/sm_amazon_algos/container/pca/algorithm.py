@@ -25,6 +25,8 @@ Array = npt.NDArray[Any]
 
 #: Rows and numbers of a block, which a product of matrices is efficient with.
 _ROWS, _NUMBERS = 4096, 1 << 20
+#: Rows, the first ones, that say where the data lies.
+_LOOKED_AT = 256
 #: Means that are so many standard deviations from zero are subtracted before anything is summed up.
 _FAR = 4.0
 
@@ -122,7 +124,9 @@ def _pass(job: Job, directions: Array | None) -> tuple[Moments, Array]:
     started, width = time.time(), int(job.settings["feature_dim"])
     asked = int(job.settings["mini_batch_size"])
     size = max(asked, min(_ROWS, max(1, _NUMBERS // width)))
-    batches = job.training_channel(feature_dim=width).batches(size)
+    # On CPUs, threads read that compute; a GPU is given what was read meanwhile.
+    channel = job.training_channel(feature_dim=width)
+    batches = channel.batches(size, read_ahead=not job.device.is_numpy)
     first = next(batches, None)
     shift = np.zeros(width, dtype=np.float32)
     if job.settings["subtract_mean"]:
@@ -141,11 +145,11 @@ def _pass(job: Job, directions: Array | None) -> tuple[Moments, Array]:
 
 
 def _shift(job: Job, rows: Array) -> Array:
-    """What is to be subtracted from all rows, float32, (width,): the mean of the hosts' first ones.
+    """What is to be subtracted from all rows, float32, (width,): the mean of the first ones.
 
     Zeros where the data lies around zero anyway: that saves one pass over each batch.
     """
-    own = rows.astype(np.float64)
+    own = rows[:_LOOKED_AT].astype(np.float64)
     sums = job.hosts.sum(np.stack([own.sum(axis=0), np.square(own).sum(axis=0)]))
     count = max(float(job.hosts.sum(np.array([float(len(own))]))[0]), 1.0)
     mean, square = sums[0] / count, sums[1] / count
