@@ -184,7 +184,16 @@ def test_a_checkpoint_of_another_model_is_named(tmp_path: Path, tensorflow_pytho
     data.write_bytes(bytes(data.stat().st_size))
     container.write_code({"train.py": LINEAR})
     (container.base / "output/failure").unlink()
-    assert "cannot be restored: it is damaged" in refused(container)
+    reason = refused(container)
+    assert "cannot be restored: it is damaged" in reason
+    assert "TensorFlow says: " in reason
+    assert "Graph execution error" not in reason
+
+
+@pytest.mark.long
+def test_a_tensorflow_without_estimators_is_named(tmp_path: Path, python_with: Any) -> None:
+    container = container_of(tmp_path / "c", python_with("2.21.0"), LINEAR)
+    assert "this container has TensorFlow 2.21.0. Choose framework_version=" in refused(container)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +224,13 @@ def test_what_is_refused_before_tensorflow_is_imported(
     assert reason in refused(container, **hyperparameters)
 
 
+_TRAIN_INPUT = '    return _rows(hyperparameters.get("epochs"))'
+_NO_ROWS = """
+    x = np.zeros((0, 2), dtype=np.float32)
+    return tf.data.Dataset.from_tensor_slices(({"x": x}, x.sum(axis=1))).repeat().batch(4)
+"""
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("old", "new", "hyperparameters", "reason"),
@@ -223,6 +239,8 @@ def test_what_is_refused_before_tensorflow_is_imported(
         ('return tf.estimator.EstimatorSpec(mode, {"y": output}, ', "(", {}, "returned nothing"),
         ("", "", {"eval_hooks": ["absent"]}, "eval_hooks names 'absent', which is no function of"),
         ("", "", {"train_monitors": [{"a": 1}]}, "train_monitors names {'a': 1}"),
+        (_TRAIN_INPUT, "    return None", {}, "train_input_fn returned nothing; it must return"),
+        (_TRAIN_INPUT, _NO_ROWS, {}, "train_input_fn gave no batch, and so nothing was trained"),
         ("", "", {"eval_metrics": 3}, "eval_metrics is 3; it must be the name of a function"),
         ("", "", {"checkpoint_path": "here"}, "it must begin with s3://"),
     ],

@@ -44,6 +44,7 @@ def train(environment: TrainingEnvironment) -> bool | None:
     with ExitStack() as stack:
         if is_master(environment):
             stack.enter_context(_kept(environment, settings, folder))
+            checkpointsync.check_restorable(folder)
         _run(functions, settings, folder)
     return True
 
