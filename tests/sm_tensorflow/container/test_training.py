@@ -330,6 +330,45 @@ def test_premade_estimators_train_and_export(
     assert sum(each["score"] for each in classification["classes"]) == pytest.approx(1, rel=1e-4)
 
 
+OUTPUTS = """
+def forms(output):
+    scores = tf.stack([1 - output, output], axis=1)
+    labels = tf.constant([["no", "yes"]])
+    export = tf.estimator.export
+    return {
+        "classify": export.ClassificationOutput(scores, labels),
+        "regress": export.RegressionOutput(output),
+        "predict": export.PredictOutput({"twice": 2 * output, "y": output}),
+    }
+"""
+
+
+@pytest.mark.long
+def test_export_outputs_decide_the_form_of_answers(tmp_path: Path, tensorflow_python: str) -> None:
+    script = LINEAR.replace(
+        'predictions={"y": output})',
+        'predictions={"y": output}, export_outputs={\n'
+        '            "serving_default": forms(output)[hyperparameters["form"]]})',
+    ).replace(
+        """build_raw_serving_input_receiver_fn(
+        {"x": tf.placeholder(tf.float32, [None, 2])})""",
+        """build_parsing_serving_input_receiver_fn(
+        {"x": tf.FixedLenFeature([2], tf.float32)})""",
+    )
+    answers = {}
+    for form in ("classify", "regress", "predict"):
+        container = container_of(tmp_path / form, tensorflow_python, script + OUTPUTS)
+        check(container.train(hyperparameters={**TRAIN, "form": form}))
+        with container.serve(variables={"SAGEMAKER_PROGRAM": "train.py"}) as server:
+            answer = server.invoke('{"x": [0.5, 0.25]}', content_type="application/json")
+        assert answer.status == 200, answer.body
+        answers[form] = json.loads(answer.body)
+    (classes,) = answers["classify"]["result"]["classifications"]
+    assert [each["label"] for each in classes["classes"]] == ["no", "yes"]
+    assert list(answers["regress"]["result"]) == ["regressions"]
+    assert set(answers["predict"]["outputs"]) == {"twice", "y"}
+
+
 KERAS = """
 import numpy as np
 import tensorflow as tf
