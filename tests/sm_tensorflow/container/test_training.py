@@ -166,6 +166,18 @@ def test_a_stop_saves_and_exports(tmp_path: Path, tensorflow_python: str) -> Non
     exported(container)
 
 
+@pytest.mark.long
+def test_a_stop_while_the_script_is_imported_saves_and_exports(
+    tmp_path: Path, tensorflow_python: str
+) -> None:
+    stopped = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n"
+    container = container_of(tmp_path / "c", tensorflow_python, stopped + LINEAR)
+    ended = container.train(hyperparameters={**TRAIN, "training_steps": None})
+    assert (ended.exit_code, ended.failure) == (143, None), ended.log
+    assert checkpoints(container.base / "model") == [0, 1]
+    exported(container)
+
+
 def refused(container: Container, **hyperparameters: Any) -> str:
     ended = container.train(hyperparameters={**TRAIN, **hyperparameters})
     assert ended.exit_code == 1, ended.log

@@ -19,8 +19,8 @@ from sm_core.container.errors import ContainerError
 from sm_core.container.process import deferred_stop
 from sm_tensorflow.container.estimators import made_hooks, serving_receiver
 from sm_tensorflow.container.evaluating import EvaluationHook
+from sm_tensorflow.container.hooks import StepsHook, StopHook
 from sm_tensorflow.container.settings import TrainingSettings
-from sm_tensorflow.container.stopping import StopHook
 from sm_tensorflow.container.userfunctions import UserFunctions
 
 __all__ = ["Experiment"]
@@ -83,7 +83,7 @@ class Experiment:
 
     def _train(self, hooks: list[Any]) -> bool:
         """Train; whether there were data, where there was something left to train."""
-        steps = _StepsHook()
+        steps = StepsHook()
         monitors = made_hooks(self.functions, "train_monitors", self.settings.train_monitors)
         self.estimator.train(
             input_fn=lambda: self.functions.call_with_inputs("train_input_fn"),
@@ -95,7 +95,7 @@ class Experiment:
     def evaluate(self) -> None:
         """Evaluate the latest checkpoint."""
         began = time.monotonic()
-        steps = _StepsHook()
+        steps = StepsHook()
         hooks = made_hooks(self.functions, "eval_hooks", self.settings.eval_hooks)
         self.estimator.evaluate(
             input_fn=lambda: self.functions.call_with_inputs("eval_input_fn"),
@@ -140,23 +140,6 @@ class Experiment:
                 "another checkpoint_path, or remove what lies there. TensorFlow says: "
                 f"{_first(error)}"
             ) from error
-
-
-class _StepsHook(tf.train.SessionRunHook):  # type: ignore[misc]  # TensorFlow has no types
-    """Knows whether a training or an evaluation began, and whether it did a step.
-
-    An input without rows ends one as an input does that has been read to its end.
-    """
-
-    begun = done = False
-
-    def begin(self) -> None:
-        """Called by the session before its graph is final."""
-        self.begun = True
-
-    def after_run(self, run_context: Any, run_values: Any) -> None:
-        """Called by the session after each step."""
-        self.done = True
 
 
 def _is_about_checkpoints(error: Exception) -> bool:
