@@ -108,7 +108,7 @@ def summaries(python: str, events: Path) -> list[int]:
 
 @pytest.mark.long
 def test_evaluation_waits(tmp_path: Path, tensorflow_python: str) -> None:
-    container = container_of(tmp_path / "c", tensorflow_python, LINEAR)
+    container = container_of(tmp_path / "c", tensorflow_python, LINEAR + EXTRAS)
     often = {**TRAIN, "train_steps_per_iteration": 5}
     throttled = container.train(
         hyperparameters={
@@ -118,10 +118,12 @@ def test_evaluation_waits(tmp_path: Path, tensorflow_python: str) -> None:
             # Hardly any time passes before one of them is kept for good.
             "keep_checkpoint_max": 1,
             "keep_checkpoint_every_n_hours": 1e-9,
+            "eval_metrics": {"wrong": "error"},
         }
     )
     check(throttled)
     assert evaluated(throttled.log) == [5, 20]
+    assert re.search(r"global step 20: .*wrong = ", throttled.log)
     assert checkpoints(container.base / "model") == [0, 5, 10, 15, 20]
 
 
