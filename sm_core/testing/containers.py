@@ -97,6 +97,7 @@ class Container:
         hosts: Sequence[str] = ("algo-1",),
         host: str = "algo-1",
         pipes: Sequence[str] = (),
+        content_types: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> Ended:
         """Run a training container to its end.
@@ -106,6 +107,7 @@ class Container:
             hosts: of the job.
             host: which of them this is.
             pipes: channels in Pipe mode; their FIFOs are the test's to make.
+            content_types: of channels, by name.
             variables: more environment variables.
         """
         with self.training(
@@ -113,6 +115,7 @@ class Container:
             hosts=hosts,
             host=host,
             pipes=pipes,
+            content_types=content_types,
             variables=variables,
         ) as process:
             return self.ended(process)
@@ -125,14 +128,18 @@ class Container:
         hosts: Sequence[str] = ("algo-1",),
         host: str = "algo-1",
         pipes: Sequence[str] = (),
+        content_types: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """A training container that runs; arguments as for `train`."""
         folders = [path for path in (self.base / "input" / "data").iterdir() if path.is_dir()]
         modes = {**{path.name: "File" for path in folders}, **dict.fromkeys(pipes, "Pipe")}
+        channels = {name: {"TrainingInputMode": modes[name]} for name in sorted(modes)}
+        for name, content_type in (content_types or {}).items():
+            channels[name]["ContentType"] = content_type
         self._write_config(
             hyperparameters={name: json.dumps(value) for name, value in hyperparameters.items()},
-            inputdataconfig={name: {"TrainingInputMode": modes[name]} for name in sorted(modes)},
+            inputdataconfig=channels,
             resourceconfig={"current_host": host, "hosts": list(hosts)},
         )
         with self._started("train", variables) as process:

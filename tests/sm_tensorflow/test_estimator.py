@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import numpy as np
 import pytest
 
 from sm_core import ConfigurationError, Estimator, Session
@@ -98,6 +99,8 @@ def test_what_a_job_of_script_mode_is_told(tmp_path: Path) -> None:
         ({"training_steps": "10"}, "training_steps is '10'; it must be a whole number, or None"),
         ({"evaluation_steps": 1.5}, "evaluation_steps is 1.5"),
         ({"training_steps": 0}, "training_steps is 0; it must be positive"),
+        ({"training_steps": True}, "training_steps is True; it must be a whole number"),
+        ({"evaluation_steps": 0}, "evaluation_steps is 0; it must be positive"),
         ({"checkpoint_path": "here"}, "checkpoint_path 'here' is not of the form"),
         ({"hyperparameters": {"save_summary_steps": 0}}, "save_summary_steps is 0"),
         ({"hyperparameters": {"save_checkpoints_steps": "5"}}, "save_checkpoints_steps is '5'"),
@@ -105,11 +108,18 @@ def test_what_a_job_of_script_mode_is_told(tmp_path: Path) -> None:
         ({"hyperparameters": {"keep_checkpoint_every_n_hours": 0}}, "a number of hours above 0"),
         ({"hyperparameters": {"eval_delay_secs": -1}}, "a number of seconds"),
         ({"hyperparameters": {"delay_workers_by_global_step": 1}}, "True or False"),
+        ({"hyperparameters": {"eval_hooks": {"a": "metrics"}}}, "the name of a function in the s"),
         ({"hyperparameters": {"eval_hooks": [object]}}, "the name of a function in the script"),
         (
             {"hyperparameters": {"eval_metrics": "absent"}},
             "absent, which the script does not define",
         ),
+        (
+            {"hyperparameters": {"eval_metrics": {"error": "absent"}}},
+            "eval_metrics names absent, which the script does not define",
+        ),
+        ({"hyperparameters": {"eval_metrics": {"error": len}}}, "a dict of such functions' names"),
+        ({"hyperparameters": {"eval_metrics": ["metrics"]}}, "a dict of such functions' names"),
         (
             {"hyperparameters": {"save_checkpoints_secs": 1, "save_checkpoints_steps": 1}},
             "save_checkpoints_secs and save_checkpoints_steps are both given",
@@ -140,6 +150,14 @@ def test_every_optional_hyperparameter_is_taken(tmp_path: Path) -> None:
     }
     told = hyperparameters(estimator(tmp_path, hyperparameters=given))
     assert {name: told[name] for name in given} == given
+    named = {"error": "metrics"}
+    told = hyperparameters(estimator(tmp_path, hyperparameters={"eval_metrics": named}))
+    assert told["eval_metrics"] == named
+
+
+def test_steps_may_be_numbers_of_numpy(tmp_path: Path) -> None:
+    told = hyperparameters(estimator(tmp_path, training_steps=np.int64(20)))
+    assert told["training_steps"] == 20
 
 
 def test_a_script_of_its_own_may_call_its_hyperparameters_anything(tmp_path: Path) -> None:

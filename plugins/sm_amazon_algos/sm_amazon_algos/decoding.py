@@ -68,7 +68,8 @@ def decode_part(
     """
     framed = _framed_length(data)
     whole = len(data) // framed * framed if framed else 0
-    if whole:
+    # What a stream ends with has to be a whole record, or to be refused.
+    if whole and (whole == len(data) or not final):
         alike = _alike(data[:whole])
         if alike is not None:
             return alike, whole // framed, whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,9 +181,11 @@ class TensorFlow(Estimator):
         """What is wrong with options and hyperparameters."""
         for name in _STEPS:
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            # Numbers of numpy are whole ones too; True is none.
+            is_whole = type(value) is not bool and isinstance(value, Integral)
+            if value is not None and not is_whole:
                 yield f"{name} is {value!r}; it must be a whole number, or None"
-            elif value is not None and value < (1 if name == "training_steps" else 0):
+            elif value is not None and value < 1:
                 yield f"{name} is {value!r}; it must be positive, or None"
         if self.checkpoint_path is not None and not _is_place(self.checkpoint_path):
             yield f"checkpoint_path {self.checkpoint_path!r} is not of the form 's3://bucket/prefix'"

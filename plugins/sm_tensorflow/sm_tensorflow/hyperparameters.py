@@ -31,8 +31,25 @@ def _seconds(value: Any) -> bool:
 
 
 def _names(value: Any) -> bool:
-    each = value if isinstance(value, (list, tuple)) else [value]
-    return all(isinstance(name, str) and name.isidentifier() for name in each)
+    return not isinstance(value, Mapping) and all(map(_is_name, _each(value)))
+
+
+def _metrics(value: Any) -> bool:
+    """One name, or a dict of them by the names of the metrics."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_name(name) for key, name in value.items())
+    return _is_name(value)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value.isidentifier()
+
+
+def _each(value: Any) -> Collection[Any]:
+    """The names of functions that a hyperparameter gives."""
+    if isinstance(value, Mapping):
+        return tuple(value.values())
+    return value if isinstance(value, (list, tuple)) else [value]
 
 
 _POSITIVE = (lambda value: _whole(value, 1), "a whole number of at least 1")
@@ -44,6 +61,13 @@ _CALLABLE = (
     _names,
     "the name of a function in the script that returns it, as text: objects cannot travel to a job",
 )
+_METRICS = (
+    _metrics,
+    (
+        "the name of a function in the script that returns a dict of metric functions, or a dict "
+        "of such functions' names, as text: objects cannot travel to a job"
+    ),
+)
 
 #: Name → whether a value is one, and the values that it takes, in words. None is always taken: it
 #: leaves TensorFlow's own default.
@@ -54,7 +78,7 @@ OPTIONAL: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "keep_checkpoint_max": _NOT_NEGATIVE,
     "keep_checkpoint_every_n_hours": _HOURS,
     "log_step_count_steps": _POSITIVE,
-    "eval_metrics": _CALLABLE,
+    "eval_metrics": _METRICS,
     "train_monitors": _CALLABLE,
     "eval_hooks": _CALLABLE,
     "eval_delay_secs": _SECONDS,
@@ -85,8 +109,7 @@ def mistakes_in(
         if not is_one(value):
             yield f"{name} is {value!r}; it must be {expected}"
         elif name in CALLABLES and defined is not None:
-            named = value if isinstance(value, (list, tuple)) else [value]
-            absent = [each for each in named if each not in defined]
+            absent = [each for each in _each(value) if each not in defined]
             if absent:
                 yield f"{name} names {', '.join(absent)}, which the script does not define"
     both = ("save_checkpoints_secs", "save_checkpoints_steps")

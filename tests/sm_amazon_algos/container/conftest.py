@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +182,64 @@ def metrics() -> Callable[[str], list[Mapping[str, Any]]]:
         ]
 
     return documents
+
+
+#: Readings after which nobody asks for more.
+_MOST = 30
+
+
+class _Feed:
+    """Writes the same data into one FIFO after the other.
+
+    Attributes:
+        begun: readings that were begun.
+    """
+
+    def __init__(self, folder: Path, channel: str, blocks: Iterable[bytes]) -> None:
+        self.begun = 0
+        self._folder, self._channel, self._blocks = folder, channel, blocks
+        self._over = threading.Event()
+        self._make(0)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Write no more; whoever waits for a reader is let go."""
+        self._over.set()
+        while self._thread.is_alive():
+            for path in self._folder.glob(f"{self._channel}_*"):
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            self._thread.join(0.05)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{self._channel}_{number}"
+
+    def _make(self, number: int) -> None:
+        os.mkfifo(self._path(number))
+
+    def _run(self) -> None:
+        for number in range(_MOST):
+            with self._path(number).open("wb", buffering=0) as pipe:
+                if self._over.is_set():
+                    return
+                self.begun += 1
+                # The next one is there before the reader can ask for it.
+                self._make(number + 1)
+                with contextlib.suppress(BrokenPipeError):
+                    for block in self._blocks:
+                        pipe.write(block)
+
+
+@pytest.fixture
+def fed() -> Callable[[Path, str, Iterable[bytes]], AbstractContextManager[Any]]:
+    """Feeds a channel in Pipe mode, as a platform does, for as long as a context lasts."""
+
+    @contextlib.contextmanager
+    def feed(folder: Path, channel: str, blocks: Iterable[bytes]) -> Iterator[_Feed]:
+        given = _Feed(folder, channel, blocks)
+        try:
+            yield given
+        finally:
+            given.end()
+
+    return feed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -16,7 +17,11 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sm_amazon_algos import numpy_to_record_serializer, write_numpy_to_dense_tensor
+from sm_amazon_algos import (
+    numpy_to_record_serializer,
+    write_numpy_to_dense_tensor,
+    write_spmatrix_to_sparse_tensor,
+)
 from sm_amazon_algos.container.channels import DataChannel
 from sm_amazon_algos.container.errors import CustomerError
 from sm_core.container.channels import Channel
@@ -183,6 +188,34 @@ def test_bad_data_is_refused_in_the_customer_s_words(
         read(DataChannel(channel, feature_dim=3))
     assert str(caught.value).startswith("ClientError: ")
     assert caught.value.errno == 2
+
+
+@given(
+    kind=st.sampled_from(["float32", "float64", "int32"]),
+    sparse=st.booleans(),
+    labels=st.booleans(),
+    cut=st.integers(1, 300),
+)
+def test_a_file_that_is_cut_off_is_refused_wherever_that_is(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, sparse: bool, labels: bool, cut: int
+) -> None:
+    folder = tmp_path_factory.mktemp("channel")
+    rows: Any = np.arange(1, 28).reshape(9, 3).astype(kind)
+    whole = io.BytesIO()
+    ends = [0]
+    for row in rows:
+        given: Any = scipy.sparse.csr_matrix(row[None]) if sparse else row[None]
+        write = write_spmatrix_to_sparse_tensor if sparse else write_numpy_to_dense_tensor
+        write(whole, given, labels=row[:1] if labels else None)
+        ends.append(whole.tell())
+    left = whole.getvalue()[: -min(cut, ends[-1])]
+    (folder / "part-0").write_bytes(left)
+    channel = DataChannel(Channel(name="train", path=folder))
+    if len(left) in ends:
+        assert sum(map(len, channel.batches(4))) == ends.index(len(left))
+        return
+    with pytest.raises(CustomerError, match=r"part-0: recordio: the record at byte \d+ is cut off"):
+        list(channel.batches(4))
 
 
 def test_large_numbers_are_not_mistaken_for_infinite_ones(write_channel: WriteChannel) -> None:

@@ -90,6 +90,20 @@ def test_what_is_damaged_is_named(
         checkpointsync.restore(URI, tmp_path)
 
 
+def test_a_folder_s_latest_checkpoint_must_be_whole(tmp_path: Path) -> None:
+    checkpointsync.check_restorable(tmp_path / "missing")
+    write(tmp_path, checkpoint=STATE.format("model.ckpt-2", "model.ckpt-1"))
+    # What is gone of the older ones does no harm.
+    write(tmp_path, **files("model.ckpt-2"))
+    checkpointsync.check_restorable(tmp_path)
+    (tmp_path / "model.ckpt-2.index").unlink()
+    with pytest.raises(ContainerError, match=r"lacks files of the checkpoint model\.ckpt-2"):
+        checkpointsync.check_restorable(tmp_path)
+    write(tmp_path, checkpoint="\x00rubbish")
+    with pytest.raises(ContainerError, match="checkpoint is damaged: it names no checkpoint"):
+        checkpointsync.check_restorable(tmp_path)
+
+
 def test_a_bucket_that_is_not_there_is_named(bucket: Any, tmp_path: Path) -> None:
     with pytest.raises(ContainerError, match=r"cannot list s3://no-such-bucket/x: .*NoSuchBucket"):
         checkpointsync.restore("s3://no-such-bucket/x", tmp_path)

@@ -10,6 +10,10 @@ import pytest
 pytestmark = [pytest.mark.integ, pytest.mark.timeout(300)]
 
 SCRIPT = """
+from importlib.util import find_spec
+listed = "boto3 grpc numpy pandas google.protobuf requests sklearn scipy six tensorboard"
+for library in listed.split():
+    assert find_spec(library), library + ", which the specification lists, is not here"
 from sm_tensorflow.container.compatibility import install
 install()
 install()

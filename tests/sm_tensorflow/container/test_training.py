@@ -108,7 +108,7 @@ def summaries(python: str, events: Path) -> list[int]:
 
 @pytest.mark.long
 def test_evaluation_waits(tmp_path: Path, tensorflow_python: str) -> None:
-    container = container_of(tmp_path / "c", tensorflow_python, LINEAR)
+    container = container_of(tmp_path / "c", tensorflow_python, LINEAR + EXTRAS)
     often = {**TRAIN, "train_steps_per_iteration": 5}
     throttled = container.train(
         hyperparameters={
@@ -118,10 +118,12 @@ def test_evaluation_waits(tmp_path: Path, tensorflow_python: str) -> None:
             # Hardly any time passes before one of them is kept for good.
             "keep_checkpoint_max": 1,
             "keep_checkpoint_every_n_hours": 1e-9,
+            "eval_metrics": {"wrong": "error"},
         }
     )
     check(throttled)
     assert evaluated(throttled.log) == [5, 20]
+    assert re.search(r"global step 20: .*wrong = ", throttled.log)
     assert checkpoints(container.base / "model") == [0, 5, 10, 15, 20]
 
 
@@ -166,6 +168,18 @@ def test_a_stop_saves_and_exports(tmp_path: Path, tensorflow_python: str) -> Non
     exported(container)
 
 
+@pytest.mark.long
+def test_a_stop_while_the_script_is_imported_saves_and_exports(
+    tmp_path: Path, tensorflow_python: str
+) -> None:
+    stopped = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n"
+    container = container_of(tmp_path / "c", tensorflow_python, stopped + LINEAR)
+    ended = container.train(hyperparameters={**TRAIN, "training_steps": None})
+    assert (ended.exit_code, ended.failure) == (143, None), ended.log
+    assert checkpoints(container.base / "model") == [0, 1]
+    exported(container)
+
+
 def refused(container: Container, **hyperparameters: Any) -> str:
     ended = container.train(hyperparameters={**TRAIN, **hyperparameters})
     assert ended.exit_code == 1, ended.log
@@ -184,7 +198,16 @@ def test_a_checkpoint_of_another_model_is_named(tmp_path: Path, tensorflow_pytho
     data.write_bytes(bytes(data.stat().st_size))
     container.write_code({"train.py": LINEAR})
     (container.base / "output/failure").unlink()
-    assert "cannot be restored: it is damaged" in refused(container)
+    reason = refused(container)
+    assert "cannot be restored: it is damaged" in reason
+    assert "TensorFlow says: " in reason
+    assert "Graph execution error" not in reason
+
+
+@pytest.mark.long
+def test_a_tensorflow_without_estimators_is_named(tmp_path: Path, python_with: Any) -> None:
+    container = container_of(tmp_path / "c", python_with("2.21.0"), LINEAR)
+    assert "this container has TensorFlow 2.21.0. Choose framework_version=" in refused(container)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +238,13 @@ def test_what_is_refused_before_tensorflow_is_imported(
     assert reason in refused(container, **hyperparameters)
 
 
+_TRAIN_INPUT = '    return _rows(hyperparameters.get("epochs"))'
+_NO_ROWS = """
+    x = np.zeros((0, 2), dtype=np.float32)
+    return tf.data.Dataset.from_tensor_slices(({"x": x}, x.sum(axis=1))).repeat().batch(4)
+"""
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("old", "new", "hyperparameters", "reason"),
@@ -223,6 +253,8 @@ def test_what_is_refused_before_tensorflow_is_imported(
         ('return tf.estimator.EstimatorSpec(mode, {"y": output}, ', "(", {}, "returned nothing"),
         ("", "", {"eval_hooks": ["absent"]}, "eval_hooks names 'absent', which is no function of"),
         ("", "", {"train_monitors": [{"a": 1}]}, "train_monitors names {'a': 1}"),
+        (_TRAIN_INPUT, "    return None", {}, "train_input_fn returned nothing; it must return"),
+        (_TRAIN_INPUT, _NO_ROWS, {}, "train_input_fn gave no batch, and so nothing was trained"),
         ("", "", {"eval_metrics": 3}, "eval_metrics is 3; it must be the name of a function"),
         ("", "", {"checkpoint_path": "here"}, "it must begin with s3://"),
     ],
@@ -310,6 +342,45 @@ def test_premade_estimators_train_and_export(
     ((classification,),) = result.values()
     assert [each["label"] for each in classification["classes"]] == ["0", "1", "2"]
     assert sum(each["score"] for each in classification["classes"]) == pytest.approx(1, rel=1e-4)
+
+
+OUTPUTS = """
+def forms(output):
+    scores = tf.stack([1 - output, output], axis=1)
+    labels = tf.constant([["no", "yes"]])
+    export = tf.estimator.export
+    return {
+        "classify": export.ClassificationOutput(scores, labels),
+        "regress": export.RegressionOutput(output),
+        "predict": export.PredictOutput({"twice": 2 * output, "y": output}),
+    }
+"""
+
+
+@pytest.mark.long
+def test_export_outputs_decide_the_form_of_answers(tmp_path: Path, tensorflow_python: str) -> None:
+    script = LINEAR.replace(
+        'predictions={"y": output})',
+        'predictions={"y": output}, export_outputs={\n'
+        '            "serving_default": forms(output)[hyperparameters["form"]]})',
+    ).replace(
+        """build_raw_serving_input_receiver_fn(
+        {"x": tf.placeholder(tf.float32, [None, 2])})""",
+        """build_parsing_serving_input_receiver_fn(
+        {"x": tf.FixedLenFeature([2], tf.float32)})""",
+    )
+    answers = {}
+    for form in ("classify", "regress", "predict"):
+        container = container_of(tmp_path / form, tensorflow_python, script + OUTPUTS)
+        check(container.train(hyperparameters={**TRAIN, "form": form}))
+        with container.serve(variables={"SAGEMAKER_PROGRAM": "train.py"}) as server:
+            answer = server.invoke('{"x": [0.5, 0.25]}', content_type="application/json")
+        assert answer.status == 200, answer.body
+        answers[form] = json.loads(answer.body)
+    (classes,) = answers["classify"]["result"]["classifications"]
+    assert [each["label"] for each in classes["classes"]] == ["no", "yes"]
+    assert list(answers["regress"]["result"]) == ["regressions"]
+    assert set(answers["predict"]["outputs"]) == {"twice", "y"}
 
 
 KERAS = """

@@ -81,6 +81,15 @@ def test_what_is_never_passed_is_named(tmp_path: Path) -> None:
         functions(tmp_path, script).call_with_inputs("train_input_fn")
 
 
+@pytest.mark.parametrize(
+    ("returned", "found"), [("None", "nothing"), ("lambda: None", "nothing"), ("1, 2, 3", "3 val")]
+)
+def test_inputs_that_are_none_are_named(tmp_path: Path, returned: str, found: str) -> None:
+    script = f"def eval_input_fn(training_dir, hyperparameters):\n    return {returned}"
+    with pytest.raises(SourceError, match=f"eval_input_fn returned {found}"):
+        functions(tmp_path, script).call_with_inputs("eval_input_fn")
+
+
 def test_all_missing_functions_are_named(tmp_path: Path) -> None:
     module = ModuleType("train")
     module.eval_input_fn = print  # type: ignore[attr-defined]  # as a script defines it

@@ -19,7 +19,7 @@ from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.errors import ContainerError
 from sm_core.container.sidecar import is_over, sidecar
 
-__all__ = ["kept_in_s3", "restore", "run"]
+__all__ = ["check_restorable", "kept_in_s3", "restore", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,28 +61,45 @@ def restore(uri: str, folder: Path, *, region: str = "") -> list[str]:
     state = folder / f".{STATE}.incoming"
     s3.download(f"{uri.rstrip('/')}/{STATE}", state, region=region)
     text = state.read_text(encoding="utf-8", errors="replace")
-    names = checkpoint_names(text)
-    if not names:
-        raise ContainerError(
-            f"{uri.rstrip('/')}/{STATE} is damaged: it names no checkpoint. Remove it to train "
-            "from the beginning, or give another checkpoint_path"
-        )
-    latest, *older = names
-    wanted = _files_of(latest, found)
-    if f"{latest}.index" not in wanted or not any(".data-" in name for name in wanted):
-        raise ContainerError(
-            f"{uri} lacks files of the checkpoint {latest}, which its file {STATE!r} names: a "
-            "checkpoint is made of .index and .data files. Give another checkpoint_path, or "
-            f"remove {STATE!r} to train from the beginning"
-        )
-    brought = [*wanted, *(file for each in older for file in _files_of(each, found))]
+    names = _restorable(uri, text, found)
+    brought = [file for each in names for file in _files_of(each, found)]
     for name in brought:
         s3.download(f"{uri.rstrip('/')}/{name}", folder / name, region=region)
     # Paths of the machine that wrote them mean nothing here.
     state.write_text(_PATHS.sub(_relative, text), encoding="utf-8")
     state.replace(folder / STATE)
-    logger.info("training goes on from %s of %s", latest, uri)
+    logger.info("training goes on from %s of %s", names[0], uri)
     return [*brought, STATE]
+
+
+def check_restorable(folder: Path) -> None:
+    """See that the files of a folder's latest checkpoint are there, if it has a checkpoint.
+
+    Raises:
+        ContainerError: the state file is damaged, or files that it names are missing; names them.
+    """
+    if (folder / STATE).is_file():
+        text = (folder / STATE).read_text(encoding="utf-8", errors="replace")
+        # TensorFlow would begin anew, and write over what there is.
+        _restorable(str(folder), text, [path.name for path in folder.iterdir()])
+
+
+def _restorable(place: str, text: str, found: Iterable[str]) -> list[str]:
+    """Names of the checkpoints that a state file's text names, of which the latest is whole."""
+    names = checkpoint_names(text)
+    if not names:
+        raise ContainerError(
+            f"{place.rstrip('/')}/{STATE} is damaged: it names no checkpoint. Remove it to train "
+            "from the beginning, or give another checkpoint_path"
+        )
+    files = _files_of(names[0], found)
+    if f"{names[0]}.index" not in files or not any(".data-" in name for name in files):
+        raise ContainerError(
+            f"{place} lacks files of the checkpoint {names[0]}, which its file {STATE!r} names: a "
+            "checkpoint is made of .index and .data files. Give another checkpoint_path, or "
+            f"remove {STATE!r} to train from the beginning"
+        )
+    return names
 
 
 def checkpoint_names(state: str) -> list[str]:
@@ -94,7 +111,7 @@ def _relative(match: re.Match[str]) -> str:
     return match[0].replace(match[1], Path(match[1]).name)
 
 
-def _files_of(checkpoint: str, found: Mapping[str, int]) -> list[str]:
+def _files_of(checkpoint: str, found: Iterable[str]) -> list[str]:
     return [name for name in found if name.startswith(f"{checkpoint}.") and "/" not in name]
 
 

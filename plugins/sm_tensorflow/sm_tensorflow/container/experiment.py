@@ -19,8 +19,8 @@ from sm_core.container.errors import ContainerError
 from sm_core.container.process import deferred_stop
 from sm_tensorflow.container.estimators import made_hooks, serving_receiver
 from sm_tensorflow.container.evaluating import EvaluationHook
+from sm_tensorflow.container.hooks import StepsHook, StopHook
 from sm_tensorflow.container.settings import TrainingSettings
-from sm_tensorflow.container.stopping import StopHook
 from sm_tensorflow.container.userfunctions import UserFunctions
 
 __all__ = ["Experiment"]
@@ -58,7 +58,10 @@ class Experiment:
         if self.settings.evaluation_frequency:
             hooks.append(EvaluationHook(self._model_dir, self.settings, self.evaluate))
         with self._checkpoints_explained():
-            self._train(hooks)
+            if not self._train(hooks):
+                raise ContainerError(
+                    "train_input_fn gave no batch, and so nothing was trained: it found no rows"
+                )
             if not self.stop.is_set():
                 self.evaluate()
             self._export()
@@ -75,26 +78,32 @@ class Experiment:
             hooks.append(tf.train.GlobalStepWaiterHook(steps))
         else:
             self.stop.wait(min(_LONGEST_DELAY, _SECONDS_OF_DELAY * number))
-        if not self.stop.is_set():
-            self._train(hooks)
+        if not self.stop.is_set() and not self._train(hooks):
+            logger.warning("train_input_fn gave no batch: this host has trained nothing")
 
-    def _train(self, hooks: list[Any]) -> None:
+    def _train(self, hooks: list[Any]) -> bool:
+        """Train; whether there were data, where there was something left to train."""
+        steps = StepsHook()
         monitors = made_hooks(self.functions, "train_monitors", self.settings.train_monitors)
         self.estimator.train(
             input_fn=lambda: self.functions.call_with_inputs("train_input_fn"),
-            hooks=[*hooks, *monitors],
+            hooks=[*hooks, steps, *monitors],
             max_steps=self.settings.training_steps,
         )
+        return steps.done or not steps.begun
 
     def evaluate(self) -> None:
         """Evaluate the latest checkpoint."""
         began = time.monotonic()
+        steps = StepsHook()
         hooks = made_hooks(self.functions, "eval_hooks", self.settings.eval_hooks)
         self.estimator.evaluate(
             input_fn=lambda: self.functions.call_with_inputs("eval_input_fn"),
             steps=self.settings.evaluation_steps,
-            hooks=[StopHook(self.stop), *hooks],
+            hooks=[StopHook(self.stop), steps, *hooks],
         )
+        if not steps.done:
+            logger.warning("eval_input_fn gave no batch, and so nothing was evaluated")
         logger.info("evaluated in %.1f seconds", time.monotonic() - began)
 
     def _export(self) -> None:
@@ -144,6 +153,10 @@ def _is_about_checkpoints(error: Exception) -> bool:
 
 
 def _first(error: Exception) -> str:
+    """The line of TensorFlow's text that says what is wrong; it may come after many others."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     wanted = ("not found in checkpoint", "shape", "Data loss", "checksum", "Unable to open")
-    return next((line for line in lines if any(part in line for part in wanted)), lines[0])[:400]
+    told = [line for line in lines if any(part in line for part in wanted)]
+    node = next((number for number, line in enumerate(lines) if line.startswith("Node: ")), None)
+    told += lines[node + 1 :] if node is not None else []
+    return [*told, *lines, type(error).__name__][0][:400]

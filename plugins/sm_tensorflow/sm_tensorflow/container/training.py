@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sm_core.scripts import defined_functions, only_defined, parse_script
 from sm_tensorflow.container import checkpointsync
 from sm_tensorflow.container.roles import calls_functions, is_master, script_of
 from sm_tensorflow.container.settings import TrainingSettings
+from sm_tensorflow.container.stopping import stop_awaited
 from sm_tensorflow.container.userfunctions import UserFunctions, missing_text
 from sm_tensorflow.functions import (
     INPUT_FUNCTIONS,
@@ -36,15 +38,18 @@ def train(environment: TrainingEnvironment) -> bool | None:
     folder = checkpoint_dir(environment, settings)
     from sm_tensorflow.container import compatibility
 
-    compatibility.install()
-    if "TF_CONFIG" not in os.environ:
-        os.environ["TF_CONFIG"] = json.dumps(_alone(environment))
-    module = import_script(environment.code_dir, environment.program)
-    functions = UserFunctions.of(module, environment)
-    with ExitStack() as stack:
+    # From here on: the import of TensorFlow takes a while, and a job that is stopped then deploys
+    # as any other does.
+    with stop_awaited() as stop, ExitStack() as stack:
+        compatibility.install()
+        if "TF_CONFIG" not in os.environ:
+            os.environ["TF_CONFIG"] = json.dumps(_alone(environment))
+        module = import_script(environment.code_dir, environment.program)
+        functions = UserFunctions.of(module, environment)
         if is_master(environment):
             stack.enter_context(_kept(environment, settings, folder))
-        _run(functions, settings, folder)
+            checkpointsync.check_restorable(folder)
+        _run(functions, settings, folder, stop)
     return True
 
 
@@ -115,23 +120,21 @@ def _kept(
     return checkpointsync.kept_in_s3(environment, uri, folder, there=there)
 
 
-def _run(functions: UserFunctions, settings: TrainingSettings, folder: Path) -> None:
+def _run(
+    functions: UserFunctions, settings: TrainingSettings, folder: Path, stop: threading.Event
+) -> None:
     """Train as what this host is in the job."""
     # They import TensorFlow, which must be the alias's by then.
     from sm_tensorflow.container.estimators import make_estimator, run_config
     from sm_tensorflow.container.experiment import Experiment
     from sm_tensorflow.container.servers import start_server
-    from sm_tensorflow.container.stopping import stop_awaited
 
-    with stop_awaited() as stop:
-        config = run_config(settings, str(folder))
-        estimator = make_estimator(functions, settings, config)
-        server = start_server(config) if len(functions.environment.hosts) > 1 else None
-        experiment = Experiment(
-            functions=functions, settings=settings, estimator=estimator, stop=stop
-        )
-        if is_master(functions.environment):
-            experiment.train_as_master()
-        else:
-            experiment.train_as_worker(config.task_id)
-        del server  # until here others reach this host by it
+    config = run_config(settings, str(folder))
+    estimator = make_estimator(functions, settings, config)
+    server = start_server(config) if len(functions.environment.hosts) > 1 else None
+    experiment = Experiment(functions=functions, settings=settings, estimator=estimator, stop=stop)
+    if is_master(functions.environment):
+        experiment.train_as_master()
+    else:
+        experiment.train_as_worker(config.task_id)
+    del server  # until here others reach this host by it

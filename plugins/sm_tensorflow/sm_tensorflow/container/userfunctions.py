@@ -73,10 +73,18 @@ class UserFunctions:
         channels' folders), or have other names at the first two positions.
 
         Raises:
-            SourceError: it requires something else; names it.
+            SourceError: it requires something else, or returns nothing usable; names it.
             ConfigurationError: it asks for ``training_dir`` and no channel can be meant.
         """
-        return resolved(_call(self.named(name), self._values()))
+        value = resolved(_call(self.named(name), self._values()))
+        several = isinstance(value, (list, tuple)) and len(value) != 2
+        if value is None or several:
+            found = f"{len(value)} values" if several else "nothing"
+            raise SourceError(
+                f"{name} returned {found}; it must return features and labels, a tf.data.Dataset "
+                "of them, or a function that does"
+            )
+        return value
 
     def call_with_hyperparameters(self, name: str) -> Any:
         """Call a function with the hyperparameters only, if it takes them."""

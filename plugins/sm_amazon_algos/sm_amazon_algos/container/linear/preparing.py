@@ -92,6 +92,8 @@ def _needs_counts(settings: Settings) -> bool:
 def _check_size(count: int, settings: Settings, hosts: Hosts) -> None:
     """Insist on at least one whole mini batch on each host."""
     size = settings.mini_batch_size
+    if not hosts.any(count > 0):
+        raise CustomerError("No training data: channel 'train' has no rows on any host")
     if not hosts.any(count < size):
         return
     here = f"channel 'train' has only {count} rows" if count < size else "another host has fewer"
