@@ -50,7 +50,8 @@ def test_a_stopped_job_deploys(tmp_path: Path, local_session: Session, hosts: in
     made.fit(data(tmp_path, local_session), wait=False)
     job = made.latest_training_job
     assert job is not None
-    wait_for(lambda: "checkpoint" in checkpoints(made))
+    # An environment is built before.
+    wait_for(lambda: "checkpoint" in checkpoints(made), patience=1200)
     job.stop()
     with pytest.warns(UserWarning, match="its model is what had been saved by then"):
         description = job.wait(logs=False)

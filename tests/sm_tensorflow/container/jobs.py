@@ -75,9 +75,9 @@ def iris_like(rows: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + PATIENCE
+def wait_for(condition: Callable[[], bool], *, patience: float = PATIENCE) -> None:
+    """Wait until `condition` holds, for at most so many seconds."""
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)

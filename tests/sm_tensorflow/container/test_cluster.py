@@ -111,14 +111,31 @@ def test_two_hosts_train_one_model(tmp_path: Path, tensorflow_python: str) -> No
     check_trained(cluster, cluster.train(TRAIN))
 
 
+HOLD = """
+import time
+
+class Hold(tf.train.SessionRunHook):
+    def after_run(self, context, values):
+        while not os.path.exists("../output/data/now"):
+            time.sleep(0.1)
+
+def hold():
+    return Hold() if os.environ["SM_CURRENT_HOST"] == "algo-1" else []
+"""
+WAITS = "Waiting for global step 5545 before starting training"
+
+
 @pytest.mark.long
 def test_three_hosts_train_one_model(tmp_path: Path, tensorflow_python: str) -> None:
-    cluster = Cluster(tmp_path, tensorflow_python, LINEAR, count=3)
-    ended = cluster.train({**TRAIN, "delay_workers_by_global_step": True})
+    cluster = Cluster(tmp_path, tensorflow_python, LINEAR + HOLD, count=3)
+    more = {"delay_workers_by_global_step": True, "train_monitors": ["hold"]}
+    with cluster.training({**TRAIN, **more}) as processes:
+        # The second worker waits for step 8000 * ln(2), which is never reached; the first for none.
+        wait_for(lambda: WAITS in cluster.containers["algo-3"].log())
+        (cluster.containers["algo-1"].base / "output/data/now").touch()
+        ended = {host: cluster.containers[host].ended(processes[host]) for host in cluster.hosts}
     check_trained(cluster, ended)
-    # The second worker waits for the step 8000 * ln(2), which is never reached; the first for none.
-    waits = "Waiting for global step 5545 before starting training"
-    assert [waits in ended[host].log for host in cluster.hosts] == [False, False, True]
+    assert WAITS not in ended["algo-2"].log
     assert "loss = " not in ended["algo-3"].log
 
 
@@ -258,7 +275,7 @@ def test_parameter_servers_of_a_script_of_its_own(
     for host in cluster.hosts:
         assert (ended[host].exit_code, ended[host].failure) == (0, None), ended[host].log
         assert parameter_servers(cluster.containers[host]) == []
-        assert "keeps its weights at /job:ps/task:" in ended[host].log
+    assert "keeps its weights at /job:ps/task:" in ended["algo-1"].log
     assert "found [1.0, 2.0]" in ended["algo-1"].log
 
 
