@@ -25,14 +25,14 @@ class Cuts:
     """How many rows are judged right and wrong if the highest so many are taken for positive.
 
     Attributes:
-        true: positive rows among those taken; (rows + 1, models).
-        taken: how many rows are taken; (rows + 1, 1).
+        true: positive rows among those taken; (models, rows + 1).
+        taken: how many rows are taken; (rows + 1,).
         positives: positive rows altogether.
         rows: altogether.
     """
 
-    true: npt.NDArray[np.int64]
-    taken: npt.NDArray[np.int64]
+    true: npt.NDArray[np.int32]
+    taken: npt.NDArray[np.int32]
     positives: int
     rows: int
 
@@ -119,33 +119,40 @@ def best_thresholds(
     rows, models = scores.shape
     if settings.criterion == "loss_function":
         return Thresholds(np.full(models, default), np.zeros(models))
-    order = np.argsort(-scores, axis=0)
-    ranked = np.take_along_axis(scores, order, axis=0)
-    true = np.zeros((rows + 1, models), dtype=np.int64)
-    np.cumsum(labels[order], axis=0, out=true[1:])
-    cuts = Cuts(true, np.arange(rows + 1)[:, None], int(labels.sum()), rows)
+    # The rows of one model side by side are sorted, and gone through, much faster.
+    columns = np.ascontiguousarray(scores.T)
+    order = np.argsort(-columns, axis=1)
+    ranked = np.take_along_axis(columns, order, axis=1)
+    true = np.zeros((models, rows + 1), dtype=np.int32)
+    np.cumsum(labels[order], axis=1, out=true[:, 1:])
+    cuts = Cuts(true, np.arange(rows + 1, dtype=np.int32), int(labels.sum()), rows)
     values = _CRITERIA[settings.criterion](cuts, settings)
     # Rows of one score are taken together.
-    values[1:-1][ranked[:-1] == ranked[1:]] = -np.inf
+    values[:, 1:-1][ranked[:, :-1] == ranked[:, 1:]] = -np.inf
     return _nearest(ranked, values, default)
 
 
 def _nearest(ranked: Scores, values: Floats, default: float) -> Thresholds:
     """Of the cuts with the highest value, those that a threshold nearest to `default` makes."""
-    lower, upper = _bounds(ranked)
-    best = values.max(axis=0)
+    best = values.max(axis=1)
+    model, cut = np.nonzero(values == best[:, None])
+    lower, upper = _bounds(ranked, model, cut)
     inside = (lower < default) & (default <= upper)
     thresholds = np.where(inside, default, (lower + upper) / 2)
-    distance = np.where(values == best, np.abs(thresholds - default), np.inf)
-    chosen = distance.argmin(axis=0)
-    models = np.arange(ranked.shape[1])
-    return Thresholds(thresholds[chosen, models], best)
+    order = np.lexsort((cut, np.abs(thresholds - default), model))
+    first = np.searchsorted(model, np.arange(len(best)))
+    return Thresholds(thresholds[order[first]], best)
 
 
-def _bounds(ranked: Scores) -> tuple[Floats, Floats]:
-    """Between which scores each cut's threshold lies: above the first, up to the second."""
-    wide = ranked.astype(np.float64)
-    margin = 1e-3 + 1e-3 * np.abs(wide[[0, -1]])
-    lower = np.concatenate([wide, wide[-1:] - 2 * margin[1:]])
-    upper = np.concatenate([wide[:1] + 2 * margin[:1], wide])
+def _bounds(
+    ranked: Scores, model: npt.NDArray[np.intp], cut: npt.NDArray[np.intp]
+) -> tuple[Floats, Floats]:
+    """Between which scores a cut's threshold lies: above the first, up to the second."""
+    ends = ranked[:, [0, -1]].astype(np.float64)
+    margin = 2 * (1e-3 + 1e-3 * np.abs(ends))
+    last = ranked.shape[1]
+    below = ranked[model, np.minimum(cut, last - 1)].astype(np.float64)
+    above = ranked[model, np.maximum(cut - 1, 0)].astype(np.float64)
+    lower = np.where(cut == last, ends[model, 1] - margin[model, 1], below)
+    upper = np.where(cut == 0, ends[model, 0] + margin[model, 0], above)
     return lower, upper

@@ -47,6 +47,7 @@ from sm_amazon_algos.container.linear.scaling import raw_weights
 from sm_amazon_algos.container.linear.settings import Settings
 from sm_amazon_algos.container.linear.steps import Arithmetic, Stepper, first_weights
 from sm_amazon_algos.container.linear.stopping import EarlyStopping
+from sm_amazon_algos.container.memory import keep_freed_memory
 from sm_amazon_algos.container.threads import blas_threads
 
 __all__ = ["fit"]
@@ -67,6 +68,7 @@ def fit(job: Job, settings: Settings) -> LinearModel:
         CustomerError: the data is not what the hyperparameters say, all rows are of one class, or
             no model learned anything.
     """
+    keep_freed_memory()
     # A model whose learning rate is too high for it may diverge; it is not chosen.
     with np.errstate(over="ignore", invalid="ignore"):
         fitting = _Fit(job, settings)
@@ -286,7 +288,7 @@ class _Fit:
         tally = tally_for(settings, choice.threshold)
         sums = np.zeros(2)
         for examples in rows.examples(self._train.preparer):
-            scores = examples.rows @ weights
+            scores = arithmetic.scores(weights, examples.rows)
             values, _ = arithmetic.losses(scores, examples.labels)
             labels, linear = device.get(examples.labels), device.get(scores)
             sums += (float(device.xp.sum(values)), len(examples))

@@ -81,7 +81,8 @@ class _Base:
         total: Array = 0
         count = 0
         for weights, examples in parts:
-            values, _ = self.arithmetic.losses(examples.rows @ weights, examples.labels)
+            scores = self.arithmetic.scores(weights, examples.rows)
+            values, _ = self.arithmetic.losses(scores, examples.labels)
             total = total + xp.astype(xp.sum(values, axis=0), xp.float64)
             count += len(examples)
         packed = np.append(self.device.get(total), float(count))

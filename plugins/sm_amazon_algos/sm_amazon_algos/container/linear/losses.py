@@ -57,9 +57,9 @@ class Loss:
         power: by which power of a factor the loss grows with scores and labels; 0 for classifiers.
         evaluate: (arguments, labels, namespace) → values and slopes. Of a regression loss the
             arguments are residuals, scores minus labels; of a binary one margins, scores times the
-            label's sign, both (rows, models). Of softmax_loss they are scores (rows, classes,
-            models), with labels (rows,) of integers. Values are (rows, models); slopes are the
-            derivatives by the arguments and have their shape.
+            label's sign, both (rows, models), and so are values. Of softmax_loss they are scores
+            (classes, models, rows), with labels (rows,) of integers, and values are (models,
+            rows). Slopes are the derivatives by the arguments and have their shape.
     """
 
     name: str
@@ -129,24 +129,25 @@ def hinge(margins: Array, xp: Any, margin: float) -> Pair:
 def softmax(scores: Array, labels: Array, xp: Any) -> Pair:
     """Cross entropy of the label under softmax probabilities (Bridle 1990), several models at once.
 
+    With the classes in front, what is said of a row's classes is said of whole arrays of numbers.
+
     Args:
-        scores: (rows, classes, models), floating.
+        scores: (classes, models, rows), floating.
         labels: (rows,), integers from 0.
         xp: the arrays' namespace.
 
     Returns:
-        (rows, models), and (rows, classes, models).
+        (models, rows), and (classes, models, rows).
     """
-    rows, classes, models = scores.shape
-    shifted = scores - xp.max(scores, axis=1, keepdims=True)
+    shifted = scores - xp.max(scores, axis=0, keepdims=True)
     slopes = xp.exp(shifted)
-    totals = xp.sum(slopes, axis=1, keepdims=True)
+    totals = xp.sum(slopes, axis=0)
+    classes = xp.arange(scores.shape[0], dtype=labels.dtype, device=labels.device)
+    wanted = xp.astype(classes[:, None, None] == labels, scores.dtype)
+    values = xp.log(totals) - xp.sum(shifted * wanted, axis=0)
     slopes /= totals
-    places = xp.broadcast_to(labels[:, None, None], (rows, 1, models))
-    values = xp.log(totals) - xp.take_along_axis(shifted, places, axis=1)
-    wanted = labels[:, None] == xp.arange(classes, dtype=labels.dtype)[None, :]
-    slopes -= xp.astype(wanted, scores.dtype)[:, :, None]
-    return values[:, 0, :], slopes
+    slopes -= wanted
+    return values, slopes
 
 
 def _where(condition: Array, values: Array, xp: Any) -> Array:

@@ -90,11 +90,20 @@ class Arithmetic:
     outputs: int
     xp: Any
 
+    def scores(self, weights: Array, rows: Array) -> Array:
+        """What models say of rows, margins in binary classification: (rows, outputs · models).
+
+        Those of several outputs lie in memory as softmax wants them, by column.
+        """
+        if self.outputs == 1:
+            return rows @ weights
+        return (weights.T @ rows.T).T
+
     def losses(self, scores: Array, labels: Array) -> tuple[Array, Array]:
         """What scores cost, and the slopes of that.
 
         Args:
-            scores: (rows, outputs · models), margins in binary classification.
+            scores: as `scores` gives them.
             labels: (rows,), of examples.
 
         Returns:
@@ -103,9 +112,8 @@ class Arithmetic:
         if self.outputs == 1:
             arguments = scores - labels[:, None] if self.loss.power else scores
             return self.loss.evaluate(arguments, labels, self.xp)
-        shaped = self.xp.reshape(scores, (scores.shape[0], self.outputs, -1))
-        values, slopes = self.loss.evaluate(shaped, labels, self.xp)
-        return values, self.xp.reshape(slopes, scores.shape)
+        values, slopes = self.loss.evaluate(self._by_output(scores), labels, self.xp)
+        return values.T, self._by_row(slopes)
 
     def sums(self, weights: Array, examples: Examples, counting: Array) -> Sums:
         """Loss and gradient of models on examples.
@@ -116,15 +124,22 @@ class Arithmetic:
             counting: (rows, models) or (rows, 1), what each example counts; None for 1.
         """
         xp = self.xp
-        values, slopes = self.losses(examples.rows @ weights, examples.labels)
+        values, slopes = self.losses(self.scores(weights, examples.rows), examples.labels)
         models = values.shape[1]
         if counting is None:
             totals = xp.full((models,), float(len(examples)), dtype=values.dtype)
             return Sums(examples.rows.T @ slopes, xp.sum(values, axis=0), totals)
         totals = xp.broadcast_to(xp.sum(counting, axis=0), (models,))
-        shaped = xp.reshape(slopes, (len(examples), self.outputs, models))
-        slopes = xp.reshape(shaped * counting[:, None, :], slopes.shape)
+        slopes = self._by_row(self._by_output(slopes) * counting.T)
         return Sums(examples.rows.T @ slopes, xp.sum(values * counting, axis=0), totals)
+
+    def _by_output(self, columns: Array) -> Array:
+        """(rows, outputs · models) as (outputs, models, rows)."""
+        return self.xp.reshape(columns.T, (self.outputs, -1, columns.shape[0]))
+
+    def _by_row(self, shaped: Array) -> Array:
+        """(outputs, models, rows) as (rows, outputs · models)."""
+        return self.xp.reshape(shaped, (-1, shaped.shape[-1])).T
 
 
 class Stepper:

@@ -31,10 +31,10 @@ class EarlyStopping:
             return True
         gain = value - self.best if self.higher_is_better else self.best - value
         improved = gain > self.tolerance * abs(self.best)
-        if improved:
-            self.best, self._without = value, 0
-        else:
-            self._without += 1
+        # Small gains do not add up to an improvement: each is measured from the best before it.
+        if gain > 0:
+            self.best = value
+        self._without = 0 if improved else self._without + 1
         return improved
 
     @property
