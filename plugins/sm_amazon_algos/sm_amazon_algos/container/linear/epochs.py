@@ -18,16 +18,21 @@ from sm_amazon_algos.container.linear.steps import Arithmetic, Stepper, Sums
 
 __all__ = ["Averages", "Epochs"]
 
+#: Step t counts about t to this power.
+_DECAY = 3
+
 Array = Any
 Floats = npt.NDArray[np.float64]
 
 
 @attrs.define
 class Averages:
-    """The mean of the weights over the steps of an epoch.
+    """The mean of the weights over the steps of an epoch, of which later ones count more.
 
     It is nearer to the optimum than the last weights, which a learning rate keeps in motion: Polyak
-    and Juditsky, Acceleration of Stochastic Approximation by Averaging (1992).
+    and Juditsky, Acceleration of Stochastic Approximation by Averaging (1992). The first epoch's
+    beginning would still be far off: Shamir and Zhang, Stochastic Gradient Descent for Non-smooth
+    Optimization (2013), section 4, polynomial-decay averaging.
     """
 
     _mean: Array = None
@@ -39,7 +44,8 @@ class Averages:
         if self._mean is None:
             self._mean = 1.0 * weights
         else:
-            self._mean += (weights - self._mean) * (1 / self._count)
+            share = (1 + _DECAY) / (self._count + _DECAY)
+            self._mean += (weights - self._mean) * share
 
     @property
     def mean(self) -> Array:

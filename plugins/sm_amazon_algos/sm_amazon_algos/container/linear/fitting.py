@@ -58,7 +58,7 @@ Floats = npt.NDArray[np.float64]
 #: Steps that an epoch has at least if ``optimizer`` is ``auto``: it goes over few rows repeatedly.
 AUTO_STEPS = 64
 #: Multiplications of a matrix product below which several threads take longer than one.
-_SHARED = 1 << 27
+_SHARED = 1 << 22
 
 
 def fit(job: Job, settings: Settings) -> LinearModel:
@@ -200,12 +200,14 @@ class _Fit:
                 check_classes(self._job.hosts.sum(self._train.rows.counts))
             learned = learned[: self._models] * self._unit
             self._progress.epoch(epoch, "train", learned, started=started)
-            found = judge.objectives(average)
-            if found is None:
+            if isinstance(judge, TrainingSample):
+                # Each model has been judged by all rows; those of the sample are for stopping.
                 weights, objectives = average, learned
                 found = learned
+                if not self._stops_by_criterion:
+                    found = judge.objectives(average) * self._unit
             else:
-                found = found * self._unit
+                found = judge.objectives(average) * self._unit
                 if judge.phase == "validation":
                     self._progress.epoch(epoch, "validation", found, started=started)
                 better = found < objectives

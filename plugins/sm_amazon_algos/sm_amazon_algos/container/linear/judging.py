@@ -8,6 +8,7 @@ of which a linear model can learn little by heart, says as much.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Protocol
 
 import attrs
@@ -26,6 +27,8 @@ Floats = npt.NDArray[np.float64]
 
 #: Parts of the rows, and how many rows at most there are for it to be worth while.
 FOLDS, FOLD_ROWS = 5, 10_000
+#: Rows of each host by which the training data judges, and how many of them at once.
+OBJECTIVE_ROWS, _PIECE = 8192, 1024
 
 
 @attrs.frozen(eq=False)
@@ -54,8 +57,8 @@ class Judge(Protocol):
     def phase(self) -> str:
         """What the log calls those rows."""
 
-    def objectives(self, weights: Array) -> Floats | None:
-        """The mean loss of each model, (models,); None if training tells it as well."""
+    def objectives(self, weights: Array) -> Floats:
+        """The mean loss of each model, (models,)."""
 
     def sample(self, weights: Array, rows: int) -> Sample:
         """At most so many rows of each host, of all hosts, in an order that means nothing."""
@@ -116,7 +119,7 @@ class Validation(_Base):
     some: Examples
     phase: str = "validation"
 
-    def objectives(self, weights: Array) -> Floats | None:
+    def objectives(self, weights: Array) -> Floats:
         """See `Judge`."""
         return self._mean((weights, part) for part in self.rows.batches(self.preparer))
 
@@ -136,9 +139,11 @@ class TrainingSample(_Base):
     some: Examples
     phase: str = "train"
 
-    def objectives(self, weights: Array) -> Floats | None:
-        """See `Judge`."""
-        return None
+    def objectives(self, weights: Array) -> Floats:
+        """See `Judge`; by some rows, which tell whether models still improve."""
+        rows = min(len(self.some), OBJECTIVE_ROWS)
+        edges = [*range(0, rows, _PIECE), rows]
+        return self._mean((weights, self.some.part(*each)) for each in pairwise(edges))
 
     def sample(self, weights: Array, rows: int) -> Sample:
         """See `Judge`."""
@@ -158,7 +163,7 @@ class Folds(_Base):
     models: int
     phase: str = "train"
 
-    def objectives(self, weights: Array) -> Floats | None:
+    def objectives(self, weights: Array) -> Floats:
         """See `Judge`."""
         return self._mean(self._parts(weights, len(self.examples)))
 
