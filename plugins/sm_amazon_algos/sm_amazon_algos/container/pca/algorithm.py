@@ -132,10 +132,7 @@ def _pass(job: Job, directions: Array | None) -> tuple[Moments, Array]:
     if job.settings["subtract_mean"]:
         shift = _shift(job, np.empty((0, width)) if first is None else first.features)
     given = batches if first is None else itertools.chain([first], batches)
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = moments(
-            given, shift=shift, directions=directions, hosts=job.hosts, device=job.device
-        )
+    found = moments(given, shift=shift, directions=directions, hosts=job.hosts, device=job.device)
     if not (np.isfinite(found.total).all() and np.isfinite(found.products).all()):
         raise CustomerError(
             "Channel 'train' has features so large that their sums or products are no numbers in "
