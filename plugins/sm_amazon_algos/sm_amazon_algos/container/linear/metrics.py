@@ -88,8 +88,8 @@ class _Binary:
         self._beta, self._threshold = settings.f_beta, threshold
         #: Rows by label and prediction.
         self._table = np.zeros((2, 2), dtype=np.int64)
-        self._scores: list[Array] = []
-        self._labels: list[npt.NDArray[np.bool_]] = []
+        self._scores: list[Array] = [np.zeros(0, dtype=np.float32)]
+        self._labels: list[npt.NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
         self._room = _MOST_SCORES
 
     def add(self, scores: Array, labels: Array) -> None:
