@@ -53,6 +53,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.features)
 
+    def first(self, rows: int) -> Batch:
+        """The first so many of the rows, or all, in the same memory."""
+        labels = None if self.labels is None else self.labels[:rows]
+        return Batch(features=self.features[:rows], labels=labels)
+
 
 #: Rows as they were read: features, dense or sparse, and labels if there are any.
 _Part = tuple[npt.NDArray[Any] | SparseRows, npt.NDArray[Any] | None]

@@ -149,12 +149,12 @@ class Rows:
         self._begun: Iterator[Batch] | None = None
 
     def head(self, rows: int, see: Callable[[Batch], None]) -> None:
-        """Show `see` the first batches, of at least so many rows if there are."""
+        """Show `see` the first so many rows, if there are, in batches."""
         batches = self._read()
         found: list[Batch] = []
         seen = size = 0
         for batch in batches:
-            see(batch)
+            see(batch.first(rows - seen))
             seen += len(batch)
             size += batch.features.nbytes
             if size <= self._budget:
