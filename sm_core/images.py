@@ -123,8 +123,10 @@ def family_of(instance_type: str) -> str:
     """
     parts = instance_type.split(".")
     if len(parts) != 3 or parts[0] != "ml" or not all(parts):
+        is_ec2 = len(parts) == 2 and parts[0] != "ml" and all(parts)
+        meant = f"; did you mean 'ml.{instance_type}'?" if is_ec2 else ""
         raise ConfigurationError(
-            f"{instance_type!r} is not an instance type; one looks like 'ml.c5.xlarge'"
+            f"{instance_type!r} is not an instance type; one looks like 'ml.c5.xlarge'{meant}"
         )
     return parts[1]
 

@@ -1,6 +1,7 @@
-"""Goes on with the training of layers.py where a first job has ended, from its checkpoints in S3.
+"""Trains like regression.py in two jobs: the second goes on from the checkpoints of the first.
 
-`training_steps` is the step to reach: the second job does what is left of it.
+`training_steps` is the step to reach: the second job does what is left of it. What a job has in
+`checkpoint_path` is still there however it ended.
 """
 
 from datetime import datetime, timezone

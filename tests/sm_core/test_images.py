@@ -50,6 +50,11 @@ def test_what_is_no_instance_type_is_named(wrong: str) -> None:
         family_of(wrong)
 
 
+def test_an_instance_type_of_ec2_is_told_its_name_here() -> None:
+    with pytest.raises(ConfigurationError, match=r"did you mean 'ml\.c4\.xlarge'\?$"):
+        family_of("c4.xlarge")
+
+
 def test_hook_sm_image_the_first_answer_counts(add_plugin: AddPlugin) -> None:
     add_plugin(sm_image=lambda request: "from-the-first:1")
     add_plugin(sm_image=lambda request: "mine:1" if request.framework == "paper" else None)

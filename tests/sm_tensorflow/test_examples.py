@@ -71,7 +71,7 @@ ERROR = r"error on 100 held-out patients: ([\d.]+)"
 
 
 def test_a_regression_with_layers(folder: Path) -> None:
-    output = run(folder / "tensorflow_diabetes", "layers.py")
+    output = run(folder / "tensorflow_diabetes", "regression.py")
     evaluated = number(r"global step 500: .*rmse = ([\d.]+)", output)
     assert evaluated < KNOWS_SOMETHING
     assert number(ERROR, output) == pytest.approx(evaluated, abs=0.1)
@@ -79,7 +79,7 @@ def test_a_regression_with_layers(folder: Path) -> None:
 
 @pytest.mark.long
 def test_a_keras_model(folder: Path) -> None:
-    output = run(folder / "tensorflow_diabetes", "keras_model.py")
+    output = run(folder / "tensorflow_diabetes", "regression.py", "progression_keras.py")
     assert "mean_absolute_error = " in output
     assert number(ERROR, output) < KNOWS_SOMETHING
 

@@ -227,7 +227,9 @@ class _Feed:
                 self._make(number + 1)
                 with contextlib.suppress(BrokenPipeError):
                     for block in self._blocks:
-                        pipe.write(block)
+                        left = memoryview(block)
+                        while left:  # a kernel may take a part of it
+                            left = left[pipe.write(left) :]
 
 
 @pytest.fixture

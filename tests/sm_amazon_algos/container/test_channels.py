@@ -244,6 +244,13 @@ def test_other_content_types_are_refused(write_channel: WriteChannel) -> None:
         DataChannel(channel)
 
 
+@pytest.mark.parametrize("size", ["-1", "x", "", "'0'", "1.0", "9" * 30, "²"])
+def test_a_number_of_labels_that_is_none_is_refused(write_channel: WriteChannel, size: str) -> None:
+    channel = write_channel("train", b"1,2\n", content_type=f"{CSV};label_size={size}")
+    with pytest.raises(CustomerError, match=r"label_size of channel 'train' is .* fix the channel"):
+        DataChannel(channel)
+
+
 MEASURED = """
 import re, sys
 from pathlib import Path

@@ -38,6 +38,11 @@ def test_numbers_come_back_as_python_reads_them(rows: list[list[float]]) -> None
         b"1,2\n\n3,4\n\n",
         b"1.,2.0\n+3,04\n",
         b"1e0,.2e1\n3,4\n",
+        b"1,2\r3,4\r",
+        b"1,2\r\n\r\n3,4",
+        b"\xef\xbb\xbf1,2\n3,4\n",
+        b'\xef\xbb\xbf"1", "2" \r\n\t"3","4"\r\n',
+        b'"1.",2\n3," 4 "\n',
     ],
 )
 def test_ways_of_writing(text: bytes) -> None:
@@ -54,6 +59,15 @@ def test_ways_of_writing(text: bytes) -> None:
         (b"1,2\n3,\n", "line 2 is '3,', which is not numbers"),
         (b"1,true\n", "line 1 is '1,true', which is not numbers"),
         (b"1,[2]\n", "which is not numbers"),
+        (b"1,2 3\n", "line 1 is '1,2 3', which is not numbers"),
+        (b"1,2\t3\n4,5\n", "line 1 is '1,2\\t3', which is not numbers"),
+        (b"1,2_3\n", "line 1 is '1,2_3', which is not numbers"),
+        (b'1,"2,3"\n', "line 1 is '1,\"2,3\"', which is not numbers"),
+        (b'1,2"3\n', "which is not numbers"),
+        (b'1,""\n', "which is not numbers"),
+        (b"1,2\n\xef\xbb\xbf3,4\n", "which is not numbers"),
+        (b"1;2\n", "which is not numbers"),
+        ("1,\uff12\n".encode(), "which is not numbers"),
         (b"\xff\xfe\n", "which is not numbers"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
@@ -170,6 +171,8 @@ def test_answers_say_the_same_in_every_content_type(numbers: npt.NDArray[np.floa
         (LINES, b'{"features": [1, 2, 3]}\nx\n'),
         (RECORDS, b""),
         (RECORDS, b"hello"),
+        (RECORDS, bytes(numpy_to_record_serializer(scipy.sparse.csr_matrix((9, 2**26))))),
+        (RECORDS, bytes(numpy_to_record_serializer(np.ones((9, 3), dtype=np.float32)))[:-4]),
         (RECORDS, bytes(numpy_to_record_serializer(np.ones((1, 2))))),
         (RECORDS, bytes(numpy_to_record_serializer(np.ones((1, 3))))[:-4]),
     ],

@@ -22,7 +22,7 @@ from sm_core.testing.containers import Container, Ended
 pytestmark = pytest.mark.long
 
 #: Bytes of a channel (a sparse one's as a dense array), and of a job's memory at any time.
-DATA, MOST = 2_500_000_000, 1_000_000_000
+DATA, MOST = 1_500_000_000, 1_000_000_000
 CSV = "text/csv"
 Feed = Callable[[Path, str, Iterable[bytes]], AbstractContextManager[Any]]
 #: Runs what it is given, and writes down how many bytes it had in memory at most.
@@ -81,9 +81,9 @@ def data_of(kind: str) -> Data:
 
 
 HYPERPARAMETERS: dict[str, dict[str, Any]] = {
-    "kmeans": {"k": 10, "epochs": 2},
+    "kmeans": {"k": 10},
     "pca": {"num_components": 10, "mini_batch_size": 500},
-    "linear-learner": {"predictor_type": "binary_classifier", "epochs": 2},
+    "linear-learner": {"predictor_type": "binary_classifier", "epochs": 1},
 }
 
 

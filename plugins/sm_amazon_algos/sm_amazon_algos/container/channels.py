@@ -28,9 +28,13 @@ __all__ = ["Batch", "DataChannel"]
 
 Array = npt.NDArray[np.float32]
 CSV = "text/csv"
-_LABEL_SIZE = re.compile(r";\s*label_size\s*=\s*\"?(?P<size>\d+)\"?\s*(?:;|$)", re.IGNORECASE)
+_LABEL_SIZE = re.compile(r";\s*label_size\s*=\s*(?P<size>[^;]*)", re.IGNORECASE)
+#: Labels of a row at most: more than any data has.
+_MOST_LABELS = 1_000_000
 #: Rows that room is made for before any have come; more is made as they come.
 _FIRST_ROOM = 1024
+#: Bytes that a batch may take that is larger than it has to be.
+_LITTLE = 32 << 20
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -48,6 +52,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def first(self, rows: int) -> Batch:
+        """The first so many of the rows, or all, in the same memory."""
+        labels = None if self.labels is None else self.labels[:rows]
+        return Batch(features=self.features[:rows], labels=labels)
 
 
 #: Rows as they were read: features, dense or sparse, and labels if there are any.
@@ -78,8 +87,7 @@ class DataChannel:
         self._channel, self._labels = channel, labels
         given = channel.content_type or RECORDS
         self._content_type = parse_media_type(given).name
-        size = _LABEL_SIZE.search(given)
-        self._label_size = int(size["size"]) if size else 1
+        self._label_size = self._labels_told(given)
         if self._content_type not in (RECORDS, CSV):
             raise CustomerError(
                 f"Content type {given!r} of channel '{self.name}' is not supported; the algorithm "
@@ -89,26 +97,46 @@ class DataChannel:
         if labels and self._content_type == CSV and not self._label_size:
             raise self._without_labels()
 
-    def batches(self, size: int, *, epoch: int = 0, read_ahead: bool = True) -> Iterator[Batch]:
+    def _labels_told(self, content_type: str) -> int:
+        """How many labels a row has, as a parameter of the content type tells; 1 without it."""
+        found = _LABEL_SIZE.search(content_type)
+        if found is None:
+            return 1
+        size = found["size"].strip().strip('"')
+        if not (size.isascii() and size.isdecimal() and int(size[:9]) <= _MOST_LABELS):
+            raise CustomerError(
+                f"label_size of channel '{self.name}' is {size!r}, which is no number of columns. "
+                "Please fix the channel's content type and try again.",
+                caused_by="ValidationError",
+            )
+        return int(size)
+
+    def batches(
+        self, size: int, *, epoch: int = 0, most: int = 0, read_ahead: bool = True
+    ) -> Iterator[Batch]:
         """All rows, in the order of the files' names, as batches; the last one may be smaller.
 
         Args:
             size: rows of a batch.
             epoch: how often the channel was read before. In Pipe mode each reading has a pipe of
                 its own, and each can be read once.
+            most: rows up to which a batch may be several times as large, while it takes little
+                memory.
             read_ahead: whether a thread gets the next batch while this one is computed with.
 
         Raises:
             CustomerError: the data cannot be read, or is not what the hyperparameters say.
         """
-        found = self._batches(size, epoch)
+        found = self._batches(size, epoch, most)
         return ahead(found) if read_ahead else found
 
-    def _batches(self, size: int, epoch: int) -> Iterator[Batch]:
+    def _batches(self, size: int, epoch: int, most: int) -> Iterator[Batch]:
         builder = None
         for features, labels in self._parts(epoch):
             if builder is None:
-                builder = _Builder(size, self._width(features), labels)
+                width = self._width(features)
+                room = min(most, _LITTLE // (4 * max(width, 1)))
+                builder = _Builder(size * max(1, room // size), width, labels)
             start = 0
             while start < len(features):
                 start += builder.add(features, labels, start)

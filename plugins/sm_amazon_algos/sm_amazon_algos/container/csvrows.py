@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 
 import numpy as np
@@ -16,8 +17,13 @@ __all__ = ["parse_lines", "take_lines"]
 Rows = npt.NDArray[np.float64]
 
 _NEWLINE, _COMMA = ord("\n"), ord(",")
-#: All that numbers in JSON are written with, and what separates them.
-_PLAIN = b"0123456789.,-eE\n"
+#: All that numbers in JSON are written with, what separates them, and white space, which JSON may
+#: have around numbers, not in them.
+_PLAIN = b"0123456789.,-eE\n\r\t "
+#: A cell in quotation marks; one with a comma or a line's end in it is no number.
+_QUOTED = re.compile(rb'(?<![^,\n])[ \t]*"([^",\r\n]*)"[ \t]*(?![^,\r\n])')
+#: What some programs put before text to say that it is UTF-8.
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 #: Bytes of the longest line.
 _LONGEST = 1 << 28
 
@@ -41,7 +47,8 @@ def take_lines(piece: npt.NDArray[np.uint8], base: int, first: int, final: bool)
 def parse_lines(text: bytes, *, first: int = 0) -> Rows | None:
     """The numbers in lines of CSV: float64, (lines, numbers of a line); None if all are blank.
 
-    Quotation marks around numbers are left out, blank lines too.
+    Quotation marks and white space around numbers are left out, blank lines and a mark of the byte
+    order before the first line too. Lines end as on any system.
 
     Args:
         text: the lines; the last one need not be ended.
@@ -50,12 +57,15 @@ def parse_lines(text: bytes, *, first: int = 0) -> Rows | None:
     Raises:
         CodecError: a line holds something else than numbers, or another number of them; names it.
     """
-    plain = text.translate(None, b'\r" \t')
-    if not plain.strip():
+    if not first:
+        text = text.removeprefix(_BYTE_ORDER_MARK)
+    if not text.strip():
         return None
-    if not plain.endswith(b"\n"):
-        plain += b"\n"
-    rows = _parse_plain(plain) if _is_plain(plain) else None
+    if not text.endswith(b"\n"):
+        text += b"\n"
+    if b'"' in text:
+        text = _QUOTED.sub(rb"\1", text)
+    rows = _parse_plain(text) if _is_plain(text) else None
     return _parse_slowly(text, first) if rows is None else rows
 
 
@@ -86,17 +96,23 @@ def _parse_slowly(text: bytes, first: int) -> Rows | None:
     """Cell by cell, to find out what is wrong or unusual."""
     rows: list[list[float]] = []
     for number, line in enumerate(text.splitlines(), start=first + 1):
-        cells = line.replace(b'"', b"").split(b",")
-        if cells == [b""] or not line.strip():
+        if not line.strip():
             continue
         try:
-            row = [float(cell) for cell in cells]
+            row = [_number(cell) for cell in line.split(b",")]
         except ValueError:
             raise CodecError(f"line {number} is {_excerpt(line)}, which is not numbers") from None
         if rows and len(row) != len(rows[0]):
             raise CodecError(f"line {number} has {len(row)} numbers, the first has {len(rows[0])}")
         rows.append(row)
     return np.array(rows, dtype=np.float64) if rows else None
+
+
+def _number(cell: bytes) -> float:
+    """A number as everybody writes it: Python would take 1_000 too."""
+    if b"_" in cell:
+        raise ValueError(cell)
+    return float(cell)
 
 
 def _excerpt(line: bytes) -> str:

@@ -39,16 +39,20 @@ def read_rows(body: bytes, content_type: str, feature_dim: int) -> npt.NDArray[n
     rows = READERS[content_type](body, feature_dim)
     if rows.ndim != 2 or not len(rows):
         raise CodecError("the request holds no rows")
-    if rows.shape[1] != feature_dim:
-        raise CodecError(
-            f"The feature dimension of the input: {rows.shape[1]} does not match the feature "
-            f"dimension of the model: {feature_dim}. Please fix the input and try again."
-        )
+    _check_width(rows.shape[1], feature_dim)
     with np.errstate(over="ignore"):
         found = np.ascontiguousarray(rows, dtype=np.float32)
     if not np.isfinite(found).all():
         raise CodecError("the request holds numbers that are NaN or infinite")
     return found
+
+
+def _check_width(width: int, feature_dim: int) -> None:
+    if width != feature_dim:
+        raise CodecError(
+            f"The feature dimension of the input: {width} does not match the feature dimension of "
+            f"the model: {feature_dim}. Please fix the input and try again."
+        )
 
 
 def _of_csv(body: bytes, feature_dim: int) -> Array:
@@ -129,6 +133,7 @@ def _of_records(body: bytes, feature_dim: int) -> Array:
         raise CodecError("the records have no feature 'values'")
     if not isinstance(values, SparseRows):
         return np.asarray(values)
+    _check_width(values.columns, feature_dim)
     if len(values) * values.columns > _MOST:
         raise CodecError("the sparse rows are too many, or too wide")
     dense = np.zeros((len(values), values.columns))

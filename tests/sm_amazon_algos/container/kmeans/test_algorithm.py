@@ -250,3 +250,18 @@ def test_several_hosts_come_to_the_same_quality(
     first, *others = on_hosts(run, hosts)
     assert inertia(first.model, rows) <= 1.02 * best
     assert not any(other.file.exists() for other in others)
+
+
+def test_features_too_large_to_square_are_refused(trained: Train) -> None:
+    rows = np.random.default_rng(0).random((100, 3)).astype(np.float32)
+    with pytest.raises(CustomerError, match="so large that their squares are no numbers"):
+        trained("kmeans", rows * np.float32(1e30), k=3)
+    # Beyond what a sum of squares can be, but not what a square can.
+    large = trained("kmeans", rows * np.float32(1e18), k=3, model="large")
+    assert "nan" not in large.log
+    assert "train msd <loss>=inf" not in large.log
+
+
+def test_a_width_that_is_wrong_is_refused_however_large(trained: Train) -> None:
+    with pytest.raises(CustomerError, match=r"feature dimension of the model: 10{18}\b"):
+        trained("kmeans", np.ones((10, 3), dtype=np.float32), k=3, feature_dim=10**18)

@@ -495,3 +495,51 @@ def test_what_is_refused(
         learned(task, given, **{"mini_batch_size": 2, **more})
     assert str(raised.value).startswith("ClientError: ")
     assert raised.value.errno == 2
+
+
+@pytest.mark.parametrize("channel", ["validation", "test"])
+@pytest.mark.parametrize("task", [BINARY, REGRESSOR])
+def test_a_channel_without_rows_is_refused(learned: Learn, channel: str, task: str) -> None:
+    data = generated(100)
+    none = data[0][:0], data[1][:0]
+    with pytest.raises(CustomerError, match=f"Channel '{channel}' has no rows"):
+        learned(task, data, **{channel: none})
+
+
+def test_a_host_may_have_no_rows_to_validate_by(
+    learned: Learn, on_hosts: Callable[..., list[Any]]
+) -> None:
+    rows, labels = generated(200)
+
+    def one(hosts: Hosts) -> Any:
+        own = slice(0, 100 * (1 - hosts.rank))
+        return learned(
+            BINARY,
+            (rows, labels),
+            validation=(rows[own], labels[own]),
+            hosts=hosts,
+            folder=str(hosts.rank),
+        )
+
+    found = on_hosts(one, 2)[0]
+    assert (predicted(found, rows) == labels).mean() > 0.7
+
+
+def test_of_one_class_there_is_no_curve(learned: Learn) -> None:
+    rows, labels = generated(100)
+    some = rows[labels > 0], labels[labels > 0]
+    found = learned(BINARY, (rows, labels), validation=some, test=some)
+    assert "validation recall" in found.log
+    assert "train roc_auc_score" in found.log
+    assert "validation roc_auc_score" not in found.log
+    assert "nan" not in found.log
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-36, 1e-20, 1e20, 1e37])
+def test_columns_of_any_scale(learned: Learn, scale: float) -> None:
+    rows, labels = generated()
+    rows = rows / np.abs(rows).max()
+    rows[:, :4] *= scale
+    found = learned(BINARY, (rows.astype(np.float32), labels), num_models=2)
+    best = LogisticRegression().fit(rows[:, 4:], labels).score(rows[:, 4:], labels)
+    assert (predicted(found, rows) == labels).mean() >= best - 0.1

@@ -239,3 +239,18 @@ def test_several_hosts_come_to_the_same_model(
     for name in ("mean", "s"):
         np.testing.assert_allclose(together[name], alone[name], rtol=1e-4)
     assert angle(together["v"], np.linalg.qr(alone["v"].astype(np.float64))[0]) < 1e-3
+
+
+@pytest.mark.parametrize("mode", ["regular", "randomized"])
+def test_features_too_large_to_add_up_are_refused(trained: Train, mode: str) -> None:
+    rows = np.full((300, 5), 2e38, dtype=np.float32)
+    rows[0] = 0
+    with pytest.raises(CustomerError, match="so large that their sums or products are no numbers"):
+        trained(
+            "pca",
+            np.concatenate([rows, -rows, rows]),
+            num_components=2,
+            mini_batch_size=50,
+            algorithm_mode=mode,
+            subtract_mean=False,
+        )

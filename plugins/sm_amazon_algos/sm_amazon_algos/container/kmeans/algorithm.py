@@ -52,7 +52,9 @@ class KMeans(Algorithm):
     def train(self, job: Job) -> None:
         """Stream, reduce, refine where there are epochs left, and score."""
         training = _Training(job)
-        centres = training.run()
+        # What is too large is refused.
+        with np.errstate(over="ignore", invalid="ignore"):
+            centres = training.run()
         started = time.time()
         job.save(write_ndarrays([centres]))
         job.report.metrics(
@@ -115,7 +117,8 @@ class _Training:
         self._refining = 2 * self._epochs // 3
         self._channel = job.training_channel(feature_dim=settings["feature_dim"])
         self._rng = job.generator()
-        self._shift: Array = np.zeros(settings["feature_dim"], dtype=np.float32)
+        #: Subtracted from all rows; known with the first ones.
+        self._shift: Array = np.zeros(0, dtype=np.float32)
 
     def run(self) -> npt.NDArray[np.float32]:
         """The `k` centres: float32, (k, feature_dim)."""
@@ -170,7 +173,7 @@ class _Training:
             taken.append(batch)
         width = self._job.settings["feature_dim"]
         own = [batch.features for batch in taken] or [np.empty((0, width), dtype=np.float32)]
-        rows = np.concatenate(self._job.hosts.gather(np.concatenate(own)))
+        rows = _joined(self._job.hosts.gather(_joined(own)))
         if not len(rows):
             raise CustomerError("No training data: channel 'train' has no rows on any host")
         if len(rows) < self._k:
@@ -254,6 +257,11 @@ class _Training:
             epoch=epoch,
         )
         report.throughput(done.rows, seconds)
+
+
+def _joined(parts: list[Array]) -> Array:
+    """Rows of several arrays; not copied where there is one."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 @attrs.define

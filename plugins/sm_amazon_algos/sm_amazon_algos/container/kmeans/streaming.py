@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sm_amazon_algos.container.channels import Batch
 from sm_amazon_algos.container.devices import Device
+from sm_amazon_algos.container.errors import CustomerError
 from sm_amazon_algos.container.hosts import Hosts
 from sm_amazon_algos.container.kmeans.assignment import Sums, nearest_of_each, sums
 
@@ -170,16 +171,32 @@ def _decay(rows: float, half_life: int) -> float:
 
 
 def _assigned(batch: Batch, sets: Array, shift: Array, device: Device) -> tuple[Sums, Array]:
-    """What a batch adds to each centre of each set, and each set's sum of squared distances."""
+    """What a batch adds to each centre of each set, and each set's sum of squared distances.
+
+    Raises:
+        CustomerError: the rows are too large for that.
+    """
     # The batch is nobody else's.
     rows = np.subtract(batch.features, shift, out=batch.features)
     flat = rows.reshape(-1)
     there = device.put(rows)
     labels, least = nearest_of_each(there, device.put(sets.astype(np.float32)), device)
-    squares = float(np.dot(flat, flat)) + device.get(least).sum(axis=0, dtype=np.float64)
+    below = device.get(least).sum(axis=0, dtype=np.float64)
+    if not np.isfinite(below).all():
+        raise CustomerError(
+            "Channel 'train' has features so large that their squares are no numbers in 32-bit "
+            "floating point. Please scale them and try again."
+        )
+    squares = below + _square(flat)
     each = [sums(there, labels[:, number], sets.shape[1], device) for number in range(len(sets))]
     found = Sums(np.stack([one.rows for one in each]), np.stack([one.mass for one in each]))
     return found, np.maximum(squares, 0.0)
+
+
+def _square(flat: Array) -> float:
+    """The sum of the squares of float32 numbers, (numbers,)."""
+    found = float(np.dot(flat, flat))
+    return found if np.isfinite(found) else float(np.square(flat, dtype=np.float64).sum())
 
 
 def _summed(own: Sums, hosts: Hosts) -> Sums:

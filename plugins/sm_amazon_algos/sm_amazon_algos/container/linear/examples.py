@@ -16,7 +16,7 @@ from sm_amazon_algos.container.linear.labels import Counts, check_labels, class_
 from sm_amazon_algos.container.linear.scaling import Scaler
 from sm_amazon_algos.container.linear.settings import Settings
 
-__all__ = ["BUDGET", "Examples", "Preparer", "Rows", "Source"]
+__all__ = ["BUDGET", "SAMPLE", "Examples", "Preparer", "Rows", "Source"]
 
 Array = Any
 T = TypeVar("T")
@@ -24,9 +24,11 @@ T = TypeVar("T")
 #: Bytes of examples of one channel that are kept in memory; putting them in another order takes as
 #: much again.
 BUDGET = 256 << 20
+#: Bytes of a sample of rows that are not kept.
+SAMPLE = 128 << 20
 #: Bytes that are prepared at once: as many as a processor's cache holds.
 _PIECE = 1 << 19
-#: Rows that are read at once, if a mini batch has fewer.
+#: Rows that are read at once, if a mini batch has fewer and they are not too wide.
 _READ = 4096
 
 
@@ -37,8 +39,11 @@ class Source(Protocol):
     def name(self) -> str:
         """The channel's."""
 
-    def batches(self, size: int, *, epoch: int = 0) -> Iterator[Batch]:
-        """All rows in batches of `size`; `epoch` says how often they were read before."""
+    def batches(self, size: int, *, epoch: int = 0, most: int = 0) -> Iterator[Batch]:
+        """All rows in batches of `size`, or of several times that up to `most`.
+
+        `epoch` says how often they were read before.
+        """
 
 
 @attrs.frozen(eq=False)
@@ -102,6 +107,12 @@ class Preparer:
                 some *= labels[start : start + size, None]
         return Examples(rows, labels)
 
+    def none(self) -> Examples:
+        """No rows at all."""
+        width = int(self._factors.shape[0]) - 1
+        features = np.empty((0, width), dtype=np.float32)
+        return self.examples(Batch(features=features, labels=features.reshape(-1)[:0]))
+
     def _labels(self, batch: Batch) -> Array:
         assert batch.labels is not None
         if self._settings.predictor_type == "multiclass_classifier":
@@ -116,6 +127,7 @@ class Rows:
     """The examples of one channel, pass after pass.
 
     Attributes:
+        name: the channel's.
         count: rows; known after the first whole pass.
         counts: rows of each class; likewise.
         kept: whether all are in memory.
@@ -131,19 +143,18 @@ class Rows:
         """
         self.count, self.reads, self.kept = 0, 0, False
         self.counts: Counts = class_counts(np.zeros(0, dtype=np.float32), settings)
+        self.name = source.name
         self._source, self._settings, self._budget = source, settings, budget
-        size = settings.mini_batch_size
-        self._size = size * max(1, _READ // size)
         self._pieces: list[Examples] = []
         self._begun: Iterator[Batch] | None = None
 
     def head(self, rows: int, see: Callable[[Batch], None]) -> None:
-        """Show `see` the first batches, of at least so many rows if there are."""
+        """Show `see` the first so many rows, if there are, in batches."""
         batches = self._read()
         found: list[Batch] = []
         seen = size = 0
         for batch in batches:
-            see(batch)
+            see(batch.first(rows - seen))
             seen += len(batch)
             size += batch.features.nbytes
             if size <= self._budget:
@@ -152,7 +163,7 @@ class Rows:
                 break
         if size <= self._budget:
             # What was read need not be read again.
-            self._begun = chain(found, batches)
+            self._begun = chain(_drained(found), batches)
 
     def census(self) -> Counts:
         """How many rows each class has, by a reading for that alone."""
@@ -171,6 +182,8 @@ class Rows:
             if size > self._budget:
                 self._begun = batches
                 return
+        if not self._pieces:
+            self._pieces.append(preparer.none())
         self._begun, self.kept = None, True
 
     def shuffle(self, device: Device, *, folds: int = 0) -> None:
@@ -195,18 +208,26 @@ class Rows:
         self._pieces = [Examples(rows, labels, parts)]
 
     def sample(self, device: Device, rows: int) -> Examples:
-        """At most so many of the rows that are in memory, from all over them, in random order."""
-        xp = device.xp
+        """At most so many of the rows that are in memory, from all over them, in random order.
+
+        They are no more than fit into `SAMPLE` bytes, where they have to be copied.
+        """
+        xp, like = device.xp, self._pieces[0]
         if self.kept:
-            whole = self._pieces[0]
-            return whole.part(0, min(rows, len(whole)))
-        step = max(1, sum(map(len, self._pieces)) // rows)
-        parts = [piece.part(0, len(piece), step) for piece in self._pieces]
-        found = xp.concat([part.rows for part in parts])
-        order = np.random.default_rng(0).permutation(found.shape[0])[:rows]
-        places = device.put(order)
-        labels = xp.concat([part.labels for part in parts])
-        return Examples(xp.take(found, places, axis=0), xp.take(labels, places, axis=0))
+            return like.part(0, min(rows, len(like)))
+        width = int(like.rows.shape[1])
+        total = sum(map(len, self._pieces))
+        chosen = np.random.default_rng(0).permutation(total)[: min(rows, SAMPLE // (4 * width))]
+        found = xp.empty((len(chosen), width), dtype=xp.float32, device=like.labels.device)
+        labels = xp.empty(found.shape[:1], dtype=like.labels.dtype, device=like.labels.device)
+        start = 0
+        for piece in self._pieces:
+            here = np.flatnonzero((chosen >= start) & (chosen < start + len(piece)))
+            taken, places = device.put(chosen[here] - start), device.put(here)
+            found[places] = piece.rows[taken]
+            labels[places] = piece.labels[taken]
+            start += len(piece)
+        return Examples(found, labels)
 
     def examples(self, preparer: Preparer) -> Iterator[Examples]:
         """All rows, in pieces of any length."""
@@ -215,12 +236,12 @@ class Rows:
             return
         ready, self._pieces = self._pieces, []
         batches, self._begun = self._begun or self._read(), None
-        yield from ready
+        yield from _drained(ready)
         yield from ahead(preparer.examples(batch) for batch in batches)
 
     def batches(self, preparer: Preparer) -> Iterator[Examples]:
         """All rows in mini batches; the last ones of a piece are of equal length."""
-        for piece in self.examples(preparer):
+        for piece in filter(len, self.examples(preparer)):
             parts = -(-len(piece) // self._settings.mini_batch_size)
             edges = [len(piece) * part // parts for part in range(parts + 1)]
             for start, stop in pairwise(edges):
@@ -230,13 +251,21 @@ class Rows:
         """One more reading of the channel, checked and counted."""
         self.reads += 1
         count, counts = 0, 0 * self.counts
-        for batch in self._source.batches(self._size, epoch=self.reads - 1):
+        size = self._settings.mini_batch_size
+        for batch in self._source.batches(size, epoch=self.reads - 1, most=_READ):
             assert batch.labels is not None
-            check_labels(batch.labels, self._settings, self._source.name)
+            check_labels(batch.labels, self._settings, self.name)
             count += len(batch)
             counts += class_counts(batch.labels, self._settings)
             yield batch
         self.count, self.counts = count, counts
+
+
+def _drained(items: list[T]) -> Iterator[T]:
+    """The items, none of which is kept here any longer than needed."""
+    items.reverse()
+    while items:
+        yield items.pop()
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:

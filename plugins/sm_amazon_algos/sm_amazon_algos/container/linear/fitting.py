@@ -142,6 +142,8 @@ class _Fit:
         rows = AUTO_CALIBRATION if given == "auto" else given
         if self._validation is not None:
             self._validation.load(train.preparer)
+            if job.hosts.all(self._validation.kept and not self._validation.count):
+                raise CustomerError("Channel 'validation' has no rows")
             if self._validation.kept:
                 self._validation.shuffle(job.device)
             some = self._validation.sample(job.device, rows)
@@ -303,7 +305,7 @@ class _Fit:
             tally.add(outcome, labels + np.float32(shift))
         total, count = self._job.hosts.sum(sums)
         if not count:
-            return []
+            raise CustomerError(f"Channel '{rows.name}' has no rows")
         objective = f"{arithmetic.loss.objective}_objective"
         return [
             Metric(objective, total / count * self._unit, "loss"),

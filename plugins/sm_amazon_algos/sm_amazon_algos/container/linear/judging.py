@@ -78,10 +78,10 @@ class _Base:
     device: Device
     hosts: Hosts
 
-    def _mean(self, parts: Iterator[tuple[Array, Examples]]) -> Floats:
+    def _mean(self, parts: Iterator[tuple[Array, Examples]], models: int) -> Floats:
         """Mean losses of all hosts' examples, each part of them with the weights beside it."""
         xp = self.device.xp
-        total: Array = 0
+        total: Array = self.device.put(np.zeros(models))
         count = 0
         for weights, examples in parts:
             scores = self.arithmetic.scores(weights, examples.rows)
@@ -121,7 +121,8 @@ class Validation(_Base):
 
     def objectives(self, weights: Array) -> Floats:
         """See `Judge`."""
-        return self._mean((weights, part) for part in self.rows.batches(self.preparer))
+        parts = ((weights, part) for part in self.rows.batches(self.preparer))
+        return self._mean(parts, weights.shape[1] // self.arithmetic.outputs)
 
     def sample(self, weights: Array, rows: int) -> Sample:
         """See `Judge`."""
@@ -165,7 +166,7 @@ class Folds(_Base):
 
     def objectives(self, weights: Array) -> Floats:
         """See `Judge`."""
-        return self._mean(self._parts(weights, len(self.examples)))
+        return self._mean(self._parts(weights, len(self.examples)), self.models)
 
     def sample(self, weights: Array, rows: int) -> Sample:
         """See `Judge`."""

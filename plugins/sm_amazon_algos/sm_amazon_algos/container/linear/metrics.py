@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/linear-learner-tuning.html
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -87,8 +88,8 @@ class _Binary:
         self._beta, self._threshold = settings.f_beta, threshold
         #: Rows by label and prediction.
         self._table = np.zeros((2, 2), dtype=np.int64)
-        self._scores: list[Array] = []
-        self._labels: list[npt.NDArray[np.bool_]] = []
+        self._scores: list[Array] = [np.zeros(0, dtype=np.float32)]
+        self._labels: list[npt.NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
         self._room = _MOST_SCORES
 
     def add(self, scores: Array, labels: Array) -> None:
@@ -111,7 +112,9 @@ class _Binary:
         yield Metric("recall", true / positives if positives else 0.0)
         scores = np.concatenate(hosts.gather(np.concatenate(self._scores)))
         labels = np.concatenate(hosts.gather(np.concatenate(self._labels).astype(np.int64)))
-        yield Metric("roc_auc_score", area_under_curve(scores, labels > 0))
+        area = area_under_curve(scores, labels > 0)
+        if not math.isnan(area):
+            yield Metric("roc_auc_score", area)
 
 
 def area_under_curve(scores: Array, labels: npt.NDArray[np.bool_]) -> float:

@@ -13,6 +13,8 @@ import attrs
 __all__ = ["Moments", "Scaler", "raw_weights"]
 
 Array = Any
+#: The least deviation of a column that does vary.
+_LEAST = 1e-37
 
 
 @attrs.frozen
@@ -51,8 +53,9 @@ class Moments:
     def deviation(self, xp: Any) -> Array:
         """Standard deviations of the population; 1 for a column that does not vary."""
         variance = self.spread / max(self.count, 1)
-        # What rounding leaves of a constant column is no variation.
-        constant = variance <= (1e-7 * self.mean) ** 2
+        # What rounding leaves of a constant column is no variation, and what is too little for its
+        # inverse to be a number of 32 bits cannot be made up for.
+        constant = variance <= xp.clip((1e-7 * self.mean) ** 2, _LEAST**2, None)
         return xp.where(constant, xp.ones_like(variance), xp.sqrt(variance))
 
 

@@ -133,6 +133,11 @@ def _pass(job: Job, directions: Array | None) -> tuple[Moments, Array]:
         shift = _shift(job, np.empty((0, width)) if first is None else first.features)
     given = batches if first is None else itertools.chain([first], batches)
     found = moments(given, shift=shift, directions=directions, hosts=job.hosts, device=job.device)
+    if not (np.isfinite(found.total).all() and np.isfinite(found.products).all()):
+        raise CustomerError(
+            "Channel 'train' has features so large that their sums or products are no numbers in "
+            "32-bit floating point. Please scale them and try again."
+        )
     if not found.rows:
         raise CustomerError("No training data: channel 'train' has no rows on any host")
     rows, seconds = found.own_rows, time.time() - started

@@ -82,8 +82,10 @@ def moments(
     taken = _Taken(batches, width)
 
     def work(share: _Share) -> None:
-        while (batch := taken.next()) is not None:
-            share.add(batch.features, exact=taken.are_few)
+        # What overflows is infinite in the sums, too; each thread has its own error state.
+        with np.errstate(over="ignore", invalid="ignore"):
+            while (batch := taken.next()) is not None:
+                share.add(batch.features, exact=taken.are_few)
 
     threads = max(1, count_cpus() // len(shares))
     with ThreadPoolExecutor(len(shares)) as pool, blas_threads(threads):

@@ -1,8 +1,13 @@
-"""Trains a Keras model on diabetes patients, deploys it and asks it, on this machine.
+"""Trains a model for diabetes patients, deploys it and asks it, on this machine.
 
-On AWS, functions of a script are called up to framework version 1.10.0; a Keras model for later
-ones is trained by a script of its own, as in examples/tensorflow_digits.
+`python regression.py` takes the model_fn of layers in progression.py, and
+`python regression.py progression_keras.py` the Keras model there.
+
+On AWS the same lines run with `sagemaker_session=Session()`, a role of yours and
+`framework_version="1.10.0"`: of AWS's images, later ones do not call a script's functions.
 """
+
+import sys
 
 from diabetes import HELD_OUT, HERE, ROLE, error, uploaded
 
@@ -10,10 +15,10 @@ from sm_core import Session
 from sm_tensorflow import TensorFlow
 
 
-def main() -> None:
+def main(script: str = "progression.py") -> None:
     session = Session.local()
     estimator = TensorFlow(
-        str(HERE / "progression_keras.py"),
+        str(HERE / script),
         ROLE,
         train_instance_count=1,
         train_instance_type="ml.c4.xlarge",
@@ -28,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
