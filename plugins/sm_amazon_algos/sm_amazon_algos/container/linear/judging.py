@@ -144,7 +144,8 @@ class TrainingSample(_Base):
         """See `Judge`; by some rows, which tell whether models still improve."""
         rows = min(len(self.some), OBJECTIVE_ROWS)
         edges = [*range(0, rows, _PIECE), rows]
-        return self._mean((weights, self.some.part(*each)) for each in pairwise(edges))
+        parts = ((weights, self.some.part(*each)) for each in pairwise(edges))
+        return self._mean(parts, weights.shape[1] // self.arithmetic.outputs)
 
     def sample(self, weights: Array, rows: int) -> Sample:
         """See `Judge`."""
