@@ -40,7 +40,14 @@ class ReadyMade(Environments):
         super().__init__(context)
         self._folder = folder
 
-    def resolve(self, tags: Mapping[str, str], image: str, *, hosts: int = 1) -> str:
+    def resolve(
+        self,
+        tags: Mapping[str, str],
+        image: str,
+        *,
+        hosts: int = 1,
+        instance_type: str = "",
+    ) -> str:
         return image
 
     def ensure(self, digest: str, log: Callable[[str], None]) -> Container:
