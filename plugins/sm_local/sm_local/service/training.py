@@ -207,6 +207,6 @@ class Training:
             processes.log_line(
                 log,
                 f"waiting for {', '.join(before)}: this machine trains {self._parallel} at a time; "
-                "StopTrainingJob (aws sagemaker stop-training-job --training-job-name NAME) ends "
+                "`sm --backend local jobs stop NAME` (StopTrainingJob) ends "
                 "one of them, `sm local down --all` ends all",
             )

@@ -233,7 +233,8 @@ def test_jobs_wait_for_their_turn(shared: Any) -> None:
         "Starting",
     )
     (line,) = shared.log("second")
-    assert line.startswith("waiting for first: this machine trains 1 at a time; StopTrainingJob ")
+    assert line.startswith("waiting for first: this machine trains 1 at a time; ")
+    assert "`sm --backend local jobs stop NAME`" in line
     assert shared.log("fourth")[0].startswith("waiting for first, second, third: ")
     (shared.folder / "first.go").touch()
     ends = [shared.ended(name)["TrainingEndTime"] for name in ("first", "second", "fourth")]
