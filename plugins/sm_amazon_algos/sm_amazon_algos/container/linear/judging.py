@@ -33,8 +33,8 @@ class Sample:
     """Some rows, as the models see them; on the host.
 
     Attributes:
-        margins: (rows, models), scores times the label's sign; of a binary classifier.
-        signs: (rows,), the labels' signs.
+        margins: float32, (rows, models), scores times the label's sign; of a binary classifier.
+        signs: float32, (rows,), the labels' signs.
     """
 
     margins: npt.NDArray[np.float32]
@@ -55,10 +55,19 @@ class Judge(Protocol):
         """What the log calls those rows."""
 
     def objectives(self, weights: Array) -> Floats | None:
-        """The mean loss of each model, (models,); None if training tells it as well."""
+        """The mean loss of each model: float64, (models,); None if training tells it as well.
+
+        Args:
+            weights: float32, (features + 1, outputs · models), copies of the models included.
+        """
 
     def sample(self, weights: Array, rows: int) -> Sample:
-        """At most so many rows of each host, of all hosts, in an order that means nothing."""
+        """At most so many rows of each host, of all hosts, in an order that means nothing.
+
+        Args:
+            weights: as of `objectives`.
+            rows: so many.
+        """
 
 
 @attrs.frozen(eq=False)
