@@ -86,12 +86,11 @@ class Copies:
             given, None, lambda source: _checksum(source, None if asked is None else str(asked))
         )
         kept = given_attributes if replace else _without_checksum(copied.source)
-        if given.get("TaggingDirective", "COPY") == "COPY":
-            kept = {name: value for name, value in kept.items() if name != TAGS}
-            if TAGS in copied.source.attributes:
-                kept[TAGS] = copied.source.attributes[TAGS]
-        elif TAGS in given_attributes:
-            kept = {**kept, TAGS: given_attributes[TAGS]}
+        anew = given.get("TaggingDirective") == "REPLACE"
+        tags = (given_attributes if anew else copied.source.attributes).get(TAGS)
+        kept = {name: value for name, value in kept.items() if name != TAGS}
+        if tags:
+            kept[TAGS] = tags
         if copied.told:
             kept = {**kept, **copied.told, "ChecksumType": FULL_OBJECT}
         return self._objects.put(
