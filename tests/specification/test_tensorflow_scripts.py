@@ -180,8 +180,10 @@ def test_a_complete_keras_model_fn_is_trained_and_served(container: Container) -
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("local")
 def test_the_step_of_distributed_training(tmp_path: Path) -> None:
-    step = f"  {SAMPLES['The step of distributed training'].strip()}\n"
-    text, replaced = re.subn(r"  train_op = .*?\(\)\)\n", step, script(*ABALONE), flags=re.DOTALL)
+    step = SAMPLES["The step of distributed training"]
+    text, replaced = re.subn(
+        r"  train_op = .*?\(\)\)\n", f"  {step}", script(*ABALONE), flags=re.DOTALL
+    )
     assert replaced == 1
     (tmp_path / "tf-train.py").write_text(text, encoding="utf-8")
     (tmp_path / "data").mkdir()

@@ -87,7 +87,11 @@ LEARNER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (BINARY, {"num_point_for_scaler": 50}, {}),
     (BINARY, {"positive_example_weight_mult": 7.0}, {}),
     (BINARY, {"positive_example_weight_mult": "balanced"}, {}),
-    (BINARY, {"positive_example_weight_mult": "auto"}, {"num_models": 2}),
+    (
+        BINARY,
+        {"positive_example_weight_mult": "auto"},
+        {"num_models": 2, "binary_classifier_model_selection_criteria": "f_beta"},
+    ),
     (MULTICLASS, {"balance_multiclass_weights": True}, {}),
     (BINARY, {"binary_classifier_model_selection_criteria": "f_beta"}, {}),
     (BINARY, {"binary_classifier_model_selection_criteria": "f1"}, {}),

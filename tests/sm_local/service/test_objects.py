@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sm_local.service.blobs import Blob
+from sm_local.service.conditions import Condition
 from sm_local.service.database import Database
 from sm_local.service.errors import ServiceError
 from sm_local.service.objects import Objects
@@ -129,9 +130,11 @@ class TestObjects:
             assert file.read() == b"old"
 
     def test_one_that_must_not_replace(self, store: Store) -> None:
-        store.objects.put("bucket", "a", store.blob(b"first"), absent=True)
+        store.objects.put("bucket", "a", store.blob(b"first"), condition=Condition(absent=True))
         second = store.blob(b"second")
-        error = refusal(lambda: store.objects.put("bucket", "a", second, absent=True))
+        error = refusal(
+            lambda: store.objects.put("bucket", "a", second, condition=Condition(absent=True))
+        )
         assert (error.code, error.status) == ("PreconditionFailed", 412)
         assert store.read("bucket", "a") == b"first"
         assert len(store.files()) == 1

@@ -123,7 +123,7 @@ def test_a_streaming_body_is_not_read() -> None:
     assert found == {"Bucket": "b", "Key": "k", "Metadata": {"a": "1"}}
 
     async def read() -> bytes:
-        return b"".join([chunk async for chunk in body])
+        return b"".join([chunk async for chunk in body.stream])
 
     assert asyncio.run(read()) == b"data"
 

@@ -313,11 +313,16 @@ class TestLater:
         assert (error.code, error.status) == ("NotImplemented", 501)
         assert "presigned URLs" in error.message
 
-    def test_signed_chunks(self, gate: Gate) -> None:
-        headers = {"X-Amz-Content-SHA256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}
+    def test_chunks_signed_by_version_4a(self, gate: Gate) -> None:
+        headers = {"X-Amz-Content-SHA256": "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"}
         error = gate.refusal(signed("s3", headers=headers, signer=SigV4Auth).request)
         assert (error.code, error.status) == ("NotImplemented", 501)
-        assert "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" in error.message
+        assert "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD" in error.message
+
+    def test_chunks_of_no_known_size(self, gate: Gate) -> None:
+        headers = {"X-Amz-Content-SHA256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}
+        error = gate.refusal(signed("s3", headers=headers, signer=SigV4Auth).request)
+        assert (error.code, error.status) == ("MissingContentLength", 411)
 
     def test_other_algorithms(self, gate: Gate) -> None:
         headers = (("host", HOST), ("authorization", "AWS SMLOCALUSER:c2lnbmF0dXJl"))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sm_local.service.blobs import Blob
+from sm_local.service.conditions import Condition
 from sm_local.service.database import Database
 from sm_local.service.errors import ServiceError
 from sm_local.service.objects import Objects
@@ -46,7 +47,9 @@ class Store:
             return writer.finish()
 
     def complete(self, upload: str, *wanted: tuple[int, str], absent: bool = False) -> str:
-        return self.uploads.complete("bucket", "key", upload, wanted=wanted, absent=absent).etag
+        return self.uploads.complete(
+            "bucket", "key", upload, wanted=wanted, condition=Condition(absent=absent)
+        ).etag
 
     def refusal(self, upload: str, *wanted: tuple[int, str]) -> ServiceError:
         with pytest.raises(ServiceError) as refused:

@@ -16,6 +16,9 @@ from sm_core.container import s3
 from sm_core.container.errors import ContainerError
 from sm_tensorflow.container import checkpointsync
 
+# Its first use makes moto import all that it has, which a busy machine takes a minute for.
+pytestmark = pytest.mark.timeout(300)
+
 URI = "s3://bucket/job/checkpoints"
 STATE = (
     'model_checkpoint_path: "{0}"\n'

@@ -31,7 +31,7 @@ class Hosts:
         return array
 
     def gather(self, array: Array) -> list[Array]:
-        """What each host has, in the order of their ranks; lengths may differ."""
+        """What each host has, in the order of their ranks; the first dimension may differ."""
         return [array]
 
     def broadcast(self, array: Array | None) -> Array:

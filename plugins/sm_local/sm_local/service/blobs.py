@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 import attrs
 
+from sm_local.service.checksums import Running
 from sm_local.service.wire import BLOCK
 
 __all__ = ["Blob", "BlobWriter", "Blobs", "copy_bytes"]
@@ -58,13 +59,13 @@ class Blobs:
         """Where a finished blob lies."""
         return self._folder / name[:2] / name
 
-    def writer(self) -> BlobWriter:
-        """A new blob to write."""
+    def writer(self, checksum: Running | None = None) -> BlobWriter:
+        """A new blob to write; `checksum` is told what is written."""
         name = secrets.token_hex(16)
         file = open(  # noqa: SIM115 - the writer closes it
             self._temporary / name, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)
         )
-        return BlobWriter(self, name=name, file=file)
+        return BlobWriter(self, name=name, file=file, checksum=checksum)
 
     def take(self, source: Path, *, move: bool) -> Blob:
         """A blob with the bytes of the file `source`.
@@ -149,17 +150,27 @@ class Blobs:
 class BlobWriter:
     """One blob being written, to be closed (``contextlib.closing``) whatever happens."""
 
-    def __init__(self, blobs: Blobs, *, name: str, file: BinaryIO) -> None:
-        """Write to `file`, the temporary file of the blob `name`."""
+    def __init__(
+        self, blobs: Blobs, *, name: str, file: BinaryIO, checksum: Running | None = None
+    ) -> None:
+        """Write to `file`, the temporary file of the blob `name`, and tell `checksum`."""
         self._blobs = blobs
         self._name = name
         self._file = file
         self._md5 = hashlib.md5(usedforsecurity=False)
+        self._checksum = checksum
         self.size = 0
+
+    @property
+    def md5(self) -> str:
+        """Of all that was written, in hexadecimal."""
+        return self._md5.hexdigest()
 
     def write(self, data: bytes) -> None:
         """Append `data`."""
         self._md5.update(data)
+        if self._checksum is not None:
+            self._checksum.update(data)
         self._file.write(data)
         self.size += len(data)
 
@@ -174,7 +185,7 @@ class BlobWriter:
         os.fsync(self._file.fileno())
         self._file.close()
         self._blobs.publish(self._name)
-        return Blob(name=self._name, size=self.size, md5=self._md5.hexdigest())
+        return Blob(name=self._name, size=self.size, md5=self.md5)
 
     def close(self) -> None:
         """Forget the blob, unless it is finished."""

@@ -62,6 +62,10 @@ _MIGRATIONS = (
         PRIMARY KEY (upload, number)
     );
     """,
+    """
+    ALTER TABLE parts ADD COLUMN checksum TEXT;
+    ALTER TABLE parts ADD COLUMN modified REAL NOT NULL DEFAULT 0
+    """,
 )
 
 

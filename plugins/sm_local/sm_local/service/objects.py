@@ -16,13 +16,10 @@ import attrs
 import orjson
 
 from sm_local.service.blobs import Blob, Blobs, BlobWriter, copy_bytes
+from sm_local.service.checksums import Running
+from sm_local.service.conditions import ALWAYS, Condition
 from sm_local.service.database import Database
-from sm_local.service.errors import (
-    ServiceError,
-    no_such_bucket,
-    no_such_key,
-    precondition_failed,
-)
+from sm_local.service.errors import ServiceError, no_such_bucket, no_such_key
 from sm_local.service.listing import ObjectInfo, Page, Span, page_of, span
 
 __all__ = ["Bucket", "ObjectInfo", "Objects", "Page", "insert_object"]
@@ -119,9 +116,9 @@ class Objects:
         if not self.has_bucket(name):
             raise no_such_bucket(name)
 
-    def writer(self) -> BlobWriter:
-        """Bytes to write and then `put`."""
-        return self.blobs.writer()
+    def writer(self, checksum: Running | None = None) -> BlobWriter:
+        """Bytes to write, and to reckon `checksum` of, and then `put`."""
+        return self.blobs.writer(checksum)
 
     def put(
         self,
@@ -129,7 +126,7 @@ class Objects:
         key: str,
         blob: Blob,
         *,
-        absent: bool = False,
+        condition: Condition = ALWAYS,
         attributes: Mapping[str, Any] = _NONE,
     ) -> ObjectInfo:
         """Make `blob` the object `key`, in place of the one that has the key now.
@@ -138,11 +135,11 @@ class Objects:
             bucket: which must exist.
             key: any text but "".
             blob: finished, and used for nothing else; it is removed when this fails.
-            absent: refuse when there is an object with this key.
+            condition: what must be so.
             attributes: see `ObjectInfo`.
 
         Raises:
-            ServiceError: NoSuchBucket, PreconditionFailed.
+            ServiceError: NoSuchBucket, or the condition does not hold.
         """
         info = ObjectInfo(
             key=key,
@@ -154,7 +151,7 @@ class Objects:
         )
         try:
             with self._database.transaction() as connection:
-                replaced = insert_object(connection, bucket, info, absent=absent)
+                replaced = insert_object(connection, bucket, info, condition=condition)
         except BaseException:
             self.blobs.remove(blob.name)
             raise
@@ -247,9 +244,31 @@ class Objects:
             copy_bytes(source, file)
         return info
 
-    def delete(self, bucket: str, key: str) -> bool:
-        """Delete an object; False if there was none."""
+    def set_attribute(self, bucket: str, key: str, name: str, value: Any) -> None:
+        """Change one of an object's attributes; None removes it.
+
+        Raises:
+            ServiceError: NoSuchBucket or NoSuchKey.
+        """
         with self._database.transaction() as connection:
+            attributes = {**self.require(bucket, key).attributes, name: value}
+            if value is None:
+                del attributes[name]
+            connection.execute(
+                "UPDATE objects SET attributes = ? WHERE bucket = ? AND key = ?",
+                (orjson.dumps(attributes), bucket, key),
+            )
+
+    def delete(self, bucket: str, key: str, *, condition: Condition = ALWAYS) -> bool:
+        """Delete an object; False if there was none.
+
+        Raises:
+            ServiceError: there is one, and the condition does not hold.
+        """
+        with self._database.transaction() as connection:
+            found = _find(connection, bucket, key)
+            if found is not None:
+                condition.check(key, found[1])
             removed = _delete_row(connection, bucket, key)
         self.blobs.remove(*removed)
         return bool(removed)
@@ -305,7 +324,11 @@ class Objects:
 
 
 def insert_object(
-    connection: sqlite3.Connection, bucket: str, info: ObjectInfo, *, absent: bool = False
+    connection: sqlite3.Connection,
+    bucket: str,
+    info: ObjectInfo,
+    *,
+    condition: Condition = ALWAYS,
 ) -> list[str]:
     """Write the row of an object; the blobs that it replaces, to be removed after the commit.
 
@@ -313,16 +336,16 @@ def insert_object(
         connection: in a transaction.
         bucket: which must exist.
         info: the object.
-        absent: refuse when there is one with this key.
+        condition: what must be so.
 
     Raises:
-        ServiceError: NoSuchBucket, PreconditionFailed.
+        ServiceError: NoSuchBucket, or the condition does not hold.
     """
     if not connection.execute("SELECT 1 FROM buckets WHERE name = ?", (bucket,)).fetchone():
         raise no_such_bucket(bucket)
+    found = _find(connection, bucket, info.key)
+    condition.check(info.key, None if found is None else found[1])
     replaced = _delete_row(connection, bucket, info.key)
-    if absent and replaced:
-        raise precondition_failed("If-None-Match")
     connection.execute(
         f"INSERT INTO objects (bucket, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
@@ -338,11 +361,17 @@ def insert_object(
     return replaced
 
 
+def _find(connection: sqlite3.Connection, bucket: str, key: str) -> tuple[str, str] | None:
+    """The blob and ETag of an object."""
+    row: tuple[str, str] | None = connection.execute(
+        "SELECT blob, etag FROM objects WHERE bucket = ? AND key = ?", (bucket, key)
+    ).fetchone()
+    return row
+
+
 def _delete_row(connection: sqlite3.Connection, bucket: str, key: str) -> list[str]:
     """Delete the row of an object, if there is one; its blob."""
-    row = connection.execute(
-        "SELECT blob FROM objects WHERE bucket = ? AND key = ?", (bucket, key)
-    ).fetchone()
+    row = _find(connection, bucket, key)
     connection.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key))
     return [] if row is None else [row[0]]
 

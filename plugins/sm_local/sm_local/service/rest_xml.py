@@ -101,7 +101,7 @@ def _route(model: ServiceModel, operation: Operation) -> Route:
 async def read_input(
     model: ServiceModel, operation: Operation, request: Request, path: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The members of an operation's input; a streaming body is the request's own stream.
+    """The members of an operation's input; a streaming body is a `StreamedBody`.
 
     Args:
         model: of the service.
@@ -166,7 +166,7 @@ def _value(model: ServiceModel, reference: Mapping[str, Any], text: str) -> Any:
 
 async def _body(model: ServiceModel, name: str, request: Request) -> Any:
     if model.shapes[name]["type"] == "blob":
-        return request.stream
+        return request.streamed
     body = await request.body(_MAX_BODY)
     return xmlbody.parsed(model, name, body) if body else None
 

@@ -13,14 +13,18 @@ from typing import Any
 import attrs
 
 from sm_local.home import RESERVED_BUCKET
+from sm_local.service.chunks import STREAMING
 from sm_local.service.errors import ServiceError, access_denied, not_implemented
 from sm_local.service.models import Operation, ServiceModel, load_model
 from sm_local.service.objects import Objects
 from sm_local.service.rest_xml import Routes, error_response, read_input, write_output
+from sm_local.service.s3_bodies import check_document
 from sm_local.service.s3_buckets import Buckets
 from sm_local.service.s3_copies import Copies, source_bucket
 from sm_local.service.s3_downloads import Downloads
 from sm_local.service.s3_listings import Listings
+from sm_local.service.s3_tagging import ObjectTags
+from sm_local.service.s3_uploadlists import UploadLists
 from sm_local.service.s3_uploads import MultipartUploads
 from sm_local.service.s3_writes import Writes
 from sm_local.service.uploads import Uploads
@@ -37,6 +41,15 @@ _CODES = {
     "RequestEntityTooLargeException": "EntityTooLarge",
     "RequestExpired": "RequestTimeTooSkewed",
 }
+
+
+#: Operations with a checksum of the XML that they are sent, and not of an object.
+_CHECKED_DOCUMENTS = frozenset({"DeleteObjects", "PutObjectTagging"})
+#: What the query of a presigned URL has for the signature alone.
+_SIGNING = frozenset(
+    f"x-amz-{name}"
+    for name in ("algorithm", "credential", "date", "expires", "signature", "signedheaders")
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +76,8 @@ class S3:
         parts = MultipartUploads(objects, uploads)
         copies = Copies(objects, uploads)
         listings = Listings(objects)
+        tags = ObjectTags(objects)
+        pending = UploadLists(uploads)
         self._table: Mapping[str, _Entry] = {
             "AbortMultipartUpload": _Entry(handler=parts.abort),
             "CompleteMultipartUpload": _Entry(
@@ -75,15 +90,25 @@ class S3:
             ),
             "DeleteBucket": _Entry(handler=buckets.delete),
             "DeleteObject": _Entry(handler=writes.delete),
+            "DeleteObjectTagging": _Entry(handler=tags.delete),
             "DeleteObjects": _Entry(handler=writes.delete_many, root="DeleteResult"),
             "GetBucketLocation": _Entry(handler=buckets.location, root="LocationConstraint"),
             "GetObject": _Entry(handler=downloads.get),
+            "GetObjectAttributes": _Entry(
+                handler=downloads.attributes, root="GetObjectAttributesResponse"
+            ),
+            "GetObjectTagging": _Entry(handler=tags.get, root="Tagging"),
             "HeadBucket": _Entry(handler=buckets.head),
             "HeadObject": _Entry(handler=downloads.head),
             "ListBuckets": _Entry(handler=buckets.list, root="ListAllMyBucketsResult"),
+            "ListMultipartUploads": _Entry(
+                handler=pending.uploads, root="ListMultipartUploadsResult"
+            ),
             "ListObjects": _Entry(handler=listings.list_first, root="ListBucketResult"),
             "ListObjectsV2": _Entry(handler=listings.list, root="ListBucketResult"),
+            "ListParts": _Entry(handler=pending.parts, root="ListPartsResult"),
             "PutObject": _Entry(handler=writes.put),
+            "PutObjectTagging": _Entry(handler=tags.put),
             "UploadPart": _Entry(handler=parts.put_part),
             "UploadPartCopy": _Entry(handler=copies.copy_part, root="CopyPartResult"),
         }
@@ -96,6 +121,7 @@ class S3:
         """
         # The model takes some time to load, once: not on the event loop.
         model, routes = await asyncio.to_thread(lambda: self._model)
+        _hoist(request)
         bucket, _, key = request.path[1:].partition("/")
         level = 0 if not bucket else 1 if not key else 2
         operation = self._operation(routes, request, level)
@@ -103,8 +129,9 @@ class S3:
             raise access_denied(f"only the user may use the bucket {RESERVED_BUCKET}")
         if not caller.is_user and source_bucket(request) == RESERVED_BUCKET:
             raise access_denied(f"only the user may use the bucket {RESERVED_BUCKET}")
-        if request.headers.get("content-encoding", "").startswith("aws-chunked"):
-            raise not_implemented("bodies in chunks (aws-chunked)")
+        _check_chunks(request)
+        if operation.name in _CHECKED_DOCUMENTS:
+            await check_document(request)
         members = await read_input(model, operation, request, {"Bucket": bucket, "Key": key})
         entry = self._table[operation.name]
         output = await entry.handler(members)
@@ -140,3 +167,31 @@ class S3:
         if operation.name not in self._table:
             raise not_implemented(f"S3's operation {operation.name}")
         return operation
+
+
+def _hoist(request: Request) -> None:
+    """Take headers that a presigned URL has in its query, where some SDKs put them, as headers."""
+    if request.argument("X-Amz-Signature") is None:
+        return
+    hoisted = {
+        name.lower(): value
+        for name, value in request.query
+        if name.lower().startswith("x-amz-") and name.lower() not in _SIGNING
+    }
+    request.headers = {**hoisted, **request.headers}
+
+
+def _check_chunks(request: Request) -> None:
+    """Refuse a body that is said to be in chunks, and not said how."""
+    encodings = request.headers.get("content-encoding", "").split(",")
+    given = request.headers.get("x-amz-content-sha256", "")
+    if "aws-chunked" in [each.strip() for each in encodings] and given not in STREAMING:
+        raise ServiceError(
+            "InvalidRequest",
+            "a body in chunks (Content-Encoding: aws-chunked) needs an x-amz-content-sha256 that"
+            f" says so: {', '.join(STREAMING)}",
+        )
+    if "x-amz-trailer" in request.headers and given not in STREAMING:
+        raise ServiceError(
+            "InvalidRequest", "x-amz-trailer is there, but the body is not in chunks with trailers"
+        )

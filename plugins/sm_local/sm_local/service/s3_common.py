@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from sm_local.service.errors import not_implemented
+from sm_local.service.checksums import FULL_OBJECT, KEPT
+from sm_local.service.errors import ServiceError, not_implemented
 from sm_local.service.listing import ObjectInfo
+from sm_local.service.uploads import MAX_PART_NUMBER
 
-__all__ = ["ATTRIBUTES", "modified", "quoted", "refuse"]
+__all__ = [
+    "ATTRIBUTES",
+    "TAGS",
+    "checksum_of",
+    "described",
+    "modified",
+    "part_number",
+    "quoted",
+    "refuse",
+]
 
 #: What is kept with an object and comes back with it.
 ATTRIBUTES = (
@@ -22,6 +33,42 @@ ATTRIBUTES = (
     "Metadata",
     "WebsiteRedirectLocation",
 )
+
+
+#: The attribute that an object's tags are kept as: (key, value) pairs.
+TAGS = "Tagging"
+
+
+def described(info: ObjectInfo) -> dict[str, Any]:
+    """What everybody is told of an object, and how many tags it has."""
+    told = {
+        name: value for name, value in info.attributes.items() if name != TAGS and name not in KEPT
+    }
+    tags = info.attributes.get(TAGS)
+    return told | {"TagCount": len(tags)} if tags else told
+
+
+def checksum_of(info: ObjectInfo) -> dict[str, str]:
+    """Member and value of an object's checksum, and its type; nothing where it has none."""
+    found = {name: info.attributes[name] for name in KEPT if name in info.attributes}
+    # Those of before there were others had no type.
+    return {"ChecksumType": FULL_OBJECT} | found if found else {}
+
+
+def part_number(given: Mapping[str, Any]) -> int:
+    """The number of the part that is uploaded.
+
+    Raises:
+        ServiceError: InvalidArgument.
+    """
+    number: int = given["PartNumber"]
+    if not 1 <= number <= MAX_PART_NUMBER:
+        raise ServiceError(
+            "InvalidArgument",
+            f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive",
+            members={"ArgumentName": "partNumber", "ArgumentValue": number},
+        )
+    return number
 
 
 def quoted(etag: str) -> str:

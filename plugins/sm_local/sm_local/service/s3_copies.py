@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
+import attrs
+
 from sm_local.service.blobs import Blob
+from sm_local.service.checksums import (
+    ALGORITHMS,
+    FULL_OBJECT,
+    KEPT,
+    Checksum,
+    Running,
+    algorithm,
+)
+from sm_local.service.conditions import Condition, matches
 from sm_local.service.errors import ServiceError, not_implemented, precondition_failed
 from sm_local.service.listing import ObjectInfo
 from sm_local.service.objects import Objects
-from sm_local.service.s3_common import modified, quoted, refuse
-from sm_local.service.s3_writes import attributes, check_upload, must_be_absent
-from sm_local.service.uploads import MAX_PART_NUMBER, Uploads
+from sm_local.service.partchecksums import Plan
+from sm_local.service.s3_common import (
+    TAGS,
+    checksum_of,
+    modified,
+    part_number,
+    quoted,
+    refuse,
+)
+from sm_local.service.s3_writes import attributes, check_upload
+from sm_local.service.uploads import Uploads
 from sm_local.service.wire import BLOCK, Request
 
 __all__ = ["Copies", "source_bucket"]
@@ -36,26 +56,19 @@ class Copies:
     async def copy(self, given: dict[str, Any]) -> dict[str, Any]:
         """CopyObject."""
         refuse(given, "CopySourceSSECustomerKey")
-        if given.get("TaggingDirective") == "REPLACE":
-            raise not_implemented("S3's TaggingDirective REPLACE")
         check_upload(given)
         await asyncio.to_thread(self._objects.require_bucket, given["Bucket"])
         info = await asyncio.to_thread(self._copy, given)
-        return {"CopyObjectResult": {"ETag": quoted(info.etag), "LastModified": modified(info)}}
+        told = {"ETag": quoted(info.etag), "LastModified": modified(info), **checksum_of(info)}
+        return {"CopyObjectResult": told}
 
     async def copy_part(self, given: dict[str, Any]) -> dict[str, Any]:
         """UploadPartCopy."""
         refuse(given, "CopySourceSSECustomerKey", "SSECustomerKey")
-        number = given["PartNumber"]
-        if not 1 <= number <= MAX_PART_NUMBER:
-            raise ServiceError(
-                "InvalidArgument",
-                f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive",
-                members={"ArgumentName": "partNumber", "ArgumentValue": number},
-            )
-        blob = await asyncio.to_thread(self._copy_part, given)
+        part_number(given)
+        blob, told = await asyncio.to_thread(self._copy_part, given)
         now = datetime.now(timezone.utc)
-        return {"CopyPartResult": {"ETag": quoted(blob.md5), "LastModified": now}}
+        return {"CopyPartResult": {"ETag": quoted(blob.md5), "LastModified": now, **told}}
 
     def _copy(self, given: Mapping[str, Any]) -> ObjectInfo:
         bucket, key = _source(given["CopySource"])
@@ -67,28 +80,60 @@ class Copies:
                 " without changing the object's metadata, storage class, website redirect location"
                 " or encryption attributes.",
             )
-        source, blob = self._bytes(given, None)
-        kept = attributes(given) if replace else dict(source.attributes)
-        if replace and "ChecksumSHA256" in source.attributes:
-            kept["ChecksumSHA256"] = source.attributes["ChecksumSHA256"]
+        given_attributes, condition = attributes(given), Condition.of(given)
+        asked = given.get("ChecksumAlgorithm")
+        copied = self._bytes(
+            given, None, lambda source: _checksum(source, None if asked is None else str(asked))
+        )
+        kept = given_attributes if replace else _without_checksum(copied.source)
+        anew = given.get("TaggingDirective") == "REPLACE"
+        tags = (given_attributes if anew else copied.source.attributes).get(TAGS)
+        kept = {name: value for name, value in kept.items() if name != TAGS}
+        if tags:
+            kept[TAGS] = tags
+        if copied.told:
+            kept = {**kept, **copied.told, "ChecksumType": FULL_OBJECT}
         return self._objects.put(
-            given["Bucket"], given["Key"], blob, absent=must_be_absent(given), attributes=kept
+            given["Bucket"], given["Key"], copied.blob, condition=condition, attributes=kept
         )
 
-    def _copy_part(self, given: Mapping[str, Any]) -> Blob:
+    def _copy_part(self, given: Mapping[str, Any]) -> tuple[Blob, dict[str, str]]:
         bucket, key, identifier = given["Bucket"], given["Key"], given["UploadId"]
-        self._uploads.require(bucket, key, identifier)
-        _, blob = self._bytes(given, given.get("CopySourceRange"))
-        self._uploads.put_part(bucket, key, identifier, number=given["PartNumber"], blob=blob)
-        return blob
+        plan = Plan.of(self._uploads.require(bucket, key, identifier))
+        checksum = None if plan is None else plan.checksum
+        copied = self._bytes(given, given.get("CopySourceRange"), lambda _: checksum)
+        self._uploads.put_part(
+            bucket,
+            key,
+            identifier,
+            number=given["PartNumber"],
+            blob=copied.blob,
+            checksum=None if checksum is None else copied.told[checksum.member],
+        )
+        return copied.blob, copied.told
 
-    def _bytes(self, given: Mapping[str, Any], wanted: str | None) -> tuple[ObjectInfo, Blob]:
+    def _bytes(
+        self,
+        given: Mapping[str, Any],
+        wanted: str | None,
+        choose: Callable[[ObjectInfo], Checksum | None],
+    ) -> _Copied:
         """The source, and a blob with its bytes, or with those of a range of them."""
         bucket, key = _source(given["CopySource"])
         info, file = self._objects.open(bucket, key)
-        with file, closing(self._objects.writer()) as writer:
+        with file:
             _check_conditions(info, given)
-            start, end = _range(wanted, info.size)
+            checksum = choose(info)
+            running = None if checksum is None else checksum.start()
+            blob = self._copied(file, _range(wanted, info.size), running)
+        told: dict[str, str] = {}
+        if checksum is not None and running is not None:
+            told[checksum.member] = base64.b64encode(running.digest()).decode()
+        return _Copied(source=info, blob=blob, told=told)
+
+    def _copied(self, file: BinaryIO, part: tuple[int, int], running: Running | None) -> Blob:
+        start, end = part
+        with closing(self._objects.writer(running)) as writer:
             file.seek(start)
             left = end - start
             # Through memory, not in the kernel: the copy's ETag is the MD5 of its bytes.
@@ -98,7 +143,28 @@ class Copies:
                     raise OSError(f"{file.name} ends {left} bytes early")
                 writer.write(block)
                 left -= len(block)
-            return info, writer.finish()
+            return writer.finish()
+
+
+@attrs.frozen(kw_only=True)
+class _Copied:
+    """What was copied: from where, the copy, and member and value of its checksum."""
+
+    source: ObjectInfo
+    blob: Blob
+    told: dict[str, str]
+
+
+def _checksum(source: ObjectInfo, asked: str | None) -> Checksum | None:
+    """Which one the copy is to have: the one that is asked for, or the source's."""
+    if asked is not None:
+        return algorithm(asked)
+    found = [each for each in ALGORITHMS.values() if each.member in source.attributes]
+    return found[0] if found else None
+
+
+def _without_checksum(info: ObjectInfo) -> dict[str, Any]:
+    return {name: value for name, value in info.attributes.items() if name not in KEPT}
 
 
 def source_bucket(request: Request) -> str | None:
@@ -126,20 +192,15 @@ def _source(header: str) -> tuple[str, str]:
 def _check_conditions(info: ObjectInfo, given: Mapping[str, Any]) -> None:
     changed = modified(info).replace(microsecond=0)
     if "CopySourceIfMatch" in given:
-        if not _matches(info, given["CopySourceIfMatch"]):
+        if not matches(given["CopySourceIfMatch"], info.etag):
             raise precondition_failed("x-amz-copy-source-If-Match")
     elif changed > given.get("CopySourceIfUnmodifiedSince", changed):
         raise precondition_failed("x-amz-copy-source-If-Unmodified-Since")
     if "CopySourceIfNoneMatch" in given:
-        if _matches(info, given["CopySourceIfNoneMatch"]):
+        if matches(given["CopySourceIfNoneMatch"], info.etag):
             raise precondition_failed("x-amz-copy-source-If-None-Match")
     elif "CopySourceIfModifiedSince" in given and changed <= given["CopySourceIfModifiedSince"]:
         raise precondition_failed("x-amz-copy-source-If-Modified-Since")
-
-
-def _matches(info: ObjectInfo, condition: str) -> bool:
-    tags = [tag.strip().removeprefix("W/").strip('"') for tag in condition.split(",")]
-    return "*" in tags or info.etag in tags
 
 
 def _range(header: str | None, size: int) -> tuple[int, int]:

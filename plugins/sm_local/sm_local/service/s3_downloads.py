@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from sm_local.service.conditions import matches
 from sm_local.service.errors import ServiceError, precondition_failed
 from sm_local.service.listing import ObjectInfo
 from sm_local.service.objects import Objects
-from sm_local.service.s3_common import ATTRIBUTES, modified, quoted, refuse
+from sm_local.service.s3_common import (
+    ATTRIBUTES,
+    checksum_of,
+    described,
+    modified,
+    quoted,
+    refuse,
+)
 from sm_local.service.wire import FileSlice
 
 __all__ = ["Downloads"]
@@ -45,6 +53,33 @@ class Downloads:
         output, _, _ = _described(info, {**given, "Range": None})
         return output
 
+    async def attributes(self, given: dict[str, Any]) -> dict[str, Any]:
+        """GetObjectAttributes; of parts only how many there are."""
+        refuse(given, "MaxParts", "PartNumberMarker", "SSECustomerKey", "VersionId")
+        info = await asyncio.to_thread(self._objects.require, given["Bucket"], given["Key"])
+        wanted = given["ObjectAttributes"]
+        return {"LastModified": modified(info), **_known(info, wanted)}
+
+
+def _known(info: ObjectInfo, wanted: Collection[str]) -> dict[str, Any]:
+    """Of what GetObjectAttributes can tell, that which is asked for."""
+    known: dict[str, Any] = {
+        "Checksum": checksum_of(info) or None,
+        "ETag": info.etag,
+        "ObjectSize": info.size,
+        "StorageClass": "STANDARD",
+    }
+    count = info.etag.partition("-")[2]
+    known["ObjectParts"] = {"TotalPartsCount": int(count)} if count else None
+    unknown = sorted(set(wanted) - known.keys())
+    if unknown:
+        raise ServiceError(
+            "InvalidArgument",
+            "Invalid attribute name specified.",
+            members={"ArgumentName": "x-amz-object-attributes", "ArgumentValue": unknown[0]},
+        )
+    return {name: value for name, value in known.items() if name in wanted}
+
 
 def _described(info: ObjectInfo, given: Mapping[str, Any]) -> tuple[dict[str, Any], int, int]:
     """(members of the output, offset, length) of what is asked for."""
@@ -52,15 +87,15 @@ def _described(info: ObjectInfo, given: Mapping[str, Any]) -> tuple[dict[str, An
     part = _range(given.get("Range"), info.size)
     start, end = part or (0, info.size)
     output: dict[str, Any] = {
-        **info.attributes,
+        **described(info),
         "AcceptRanges": "bytes",
         "ContentLength": end - start,
         "ETag": quoted(info.etag),
         "LastModified": modified(info),
     }
-    if part is not None or given.get("ChecksumMode") != "ENABLED":
+    if part is None and given.get("ChecksumMode") == "ENABLED":
         # It is that of the whole object, which who asks for it compares what comes with.
-        output.pop("ChecksumSHA256", None)
+        output |= checksum_of(info)
     if part is not None:
         output["ContentRange"] = f"bytes {start}-{end - 1}/{info.size}"
     for name in ATTRIBUTES:
@@ -73,21 +108,16 @@ def _check_conditions(info: ObjectInfo, given: Mapping[str, Any]) -> None:
     """RFC 9110, section 13.2.2."""
     changed = modified(info).replace(microsecond=0)
     if "IfMatch" in given:
-        if not _matches(info, given["IfMatch"]):
+        if not matches(given["IfMatch"], info.etag):
             raise precondition_failed("If-Match")
     elif "IfUnmodifiedSince" in given and changed > given["IfUnmodifiedSince"]:
         raise precondition_failed("If-Unmodified-Since")
     if "IfNoneMatch" in given:
-        unchanged = _matches(info, given["IfNoneMatch"])
+        unchanged = matches(given["IfNoneMatch"], info.etag)
     else:
         unchanged = "IfModifiedSince" in given and changed <= given["IfModifiedSince"]
     if unchanged:
         raise ServiceError("NotModified", "Not Modified", status=304)
-
-
-def _matches(info: ObjectInfo, condition: str) -> bool:
-    tags = [tag.strip().removeprefix("W/").strip('"') for tag in condition.split(",")]
-    return "*" in tags or info.etag in tags
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:

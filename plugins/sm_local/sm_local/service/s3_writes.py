@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sm_local.service.blobs import Blob, BlobWriter
-from sm_local.service.errors import ServiceError, not_implemented
+from sm_local.service.checksums import FULL_OBJECT
+from sm_local.service.conditions import Condition
+from sm_local.service.errors import ServiceError
 from sm_local.service.objects import Objects
+from sm_local.service.s3_bodies import receive
 from sm_local.service.s3_common import ATTRIBUTES, quoted, refuse
+from sm_local.service.s3_tagging import tags_of
 from sm_local.service.scalars import http_date
-from sm_local.service.wire import BLOCK, blocks
 
-__all__ = ["Writes", "attributes", "check_upload", "must_be_absent", "put_stream"]
+__all__ = ["Writes", "attributes", "check_upload"]
 
 #: What changes the meaning of an upload so much that to ignore it would be wrong.
 _NOT_YET = (
-    "IfMatch",
     "ObjectLockLegalHoldStatus",
     "ObjectLockMode",
     "SSECustomerAlgorithm",
     "SSECustomerKey",
-    "Tagging",
     "WriteOffsetBytes",
 )
 _DEFAULT_TYPE = "binary/octet-stream"
@@ -48,23 +44,31 @@ class Writes:
         check_upload(given)
         bucket = given["Bucket"]
         await asyncio.to_thread(self._objects.require_bucket, bucket)
-        blob = await put_stream(self._objects, given)
-        checksum = await asyncio.to_thread(self._checksum, blob, given.get("ChecksumSHA256"))
+        kept, condition = attributes(given), Condition.of(given)
+        received = await receive(self._objects, given)
+        checksum = received.members
+        if checksum:
+            checksum["ChecksumType"] = FULL_OBJECT
         info = await asyncio.to_thread(
             self._objects.put,
             bucket,
             given["Key"],
-            blob,
-            absent=must_be_absent(given),
-            attributes=attributes(given) | checksum,
+            received.blob,
+            condition=condition,
+            attributes=kept | checksum,
         )
         return {"ETag": quoted(info.etag), **checksum}
 
     async def delete(self, given: dict[str, Any]) -> dict[str, Any]:
         """DeleteObject, which succeeds whether there was one or not."""
-        refuse(given, "IfMatch", "VersionId")
+        refuse(given, "IfMatchLastModifiedTime", "IfMatchSize", "VersionId")
         await asyncio.to_thread(self._objects.require_bucket, given["Bucket"])
-        await asyncio.to_thread(self._objects.delete, given["Bucket"], given["Key"])
+        await asyncio.to_thread(
+            self._objects.delete,
+            given["Bucket"],
+            given["Key"],
+            condition=Condition(etag=given.get("IfMatch")),
+        )
         return {}
 
     async def delete_many(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -81,83 +85,39 @@ class Writes:
         errors: list[dict[str, Any]] = []
         for each in wanted:
             try:
-                refuse(each, "VersionId", "ETag", "LastModifiedTime", "Size")
+                refuse(each, "VersionId", "LastModifiedTime", "Size")
+                await asyncio.to_thread(
+                    self._objects.delete,
+                    given["Bucket"],
+                    each["Key"],
+                    condition=Condition(etag=each.get("ETag")),
+                )
             except ServiceError as error:
                 errors.append({"Key": each["Key"], "Code": error.code, "Message": error.message})
                 continue
-            await asyncio.to_thread(self._objects.delete, given["Bucket"], each["Key"])
             deleted.append({"Key": each["Key"]})
         if given.get("Delete", {}).get("Quiet"):
             deleted = []
         return {"Deleted": deleted, "Errors": errors}
 
-    def _checksum(self, blob: Blob, expected: str | None) -> dict[str, str]:
-        """The SHA-256 of a blob, to be kept with the object, if the client sent it.
-
-        Raises:
-            ServiceError: it is another one; nothing is left of the blob.
-        """
-        if expected is None:
-            return {}
-        digest = hashlib.sha256()
-        with self._objects.blobs.path(blob.name).open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-        if base64.b64encode(digest.digest()).decode() == expected:
-            return {"ChecksumSHA256": expected}
-        self._objects.blobs.remove(blob.name)
-        raise ServiceError(
-            "BadDigest", "The SHA256 you specified did not match the calculated checksum."
-        )
-
-
-async def put_stream(objects: Objects, given: Mapping[str, Any]) -> Blob:
-    """The body of a request as a finished blob, in constant memory.
-
-    Args:
-        objects: whose blob it is to be.
-        given: the input: Body, and ContentMD5 where it is to be checked.
-
-    Raises:
-        ServiceError: the body is not what was announced; nothing is left of it.
-    """
-    expected = _md5(given.get("ContentMD5"))
-    stream: AsyncIterator[bytes] = given["Body"]
-    with closing(await asyncio.to_thread(objects.writer)) as writer:
-        await _written(stream, writer)
-        blob = await asyncio.to_thread(writer.finish)
-    if expected is not None and blob.md5 != expected:
-        await asyncio.to_thread(objects.blobs.remove, blob.name)
-        raise ServiceError(
-            "BadDigest",
-            "The Content-MD5 you specified did not match what we received.",
-            members={"ExpectedDigest": expected, "CalculatedDigest": blob.md5},
-        )
-    return blob
-
-
-async def _written(stream: AsyncIterator[bytes], writer: BlobWriter) -> None:
-    """Write all that comes; one block is hashed and written while the next one is received."""
-    loop = asyncio.get_running_loop()
-    writing: asyncio.Future[None] | None = None
-    try:
-        async for block in blocks(stream):
-            if writing is not None:
-                await writing
-            writing = loop.run_in_executor(None, writer.write, block)
-    finally:
-        # Whatever happened, the writer must not be closed while a thread uses it.
-        if writing is not None:
-            await writing
-
 
 def attributes(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept with the object, of the input of an upload."""
+    """What is kept with the object, of the input of an upload.
+
+    Raises:
+        ServiceError: its tags are none.
+    """
     kept = {name: given[name] for name in ATTRIBUTES if given.get(name)}
     expires = kept.get("Expires")
     if isinstance(expires, datetime):
         kept["Expires"] = http_date(expires)
-    return {"ContentType": _DEFAULT_TYPE} | kept
+    encodings = [each.strip() for each in kept.get("ContentEncoding", "").split(",")]
+    if "aws-chunked" in encodings:
+        # How the body travelled is nothing that the object has.
+        kept["ContentEncoding"] = ",".join(each for each in encodings if each != "aws-chunked")
+    if not kept.get("ContentEncoding"):
+        kept.pop("ContentEncoding", None)
+    return {"ContentType": _DEFAULT_TYPE} | kept | tags_of(given)
 
 
 def check_upload(given: Mapping[str, Any]) -> None:
@@ -174,32 +134,3 @@ def check_upload(given: Mapping[str, Any]) -> None:
             "Your key is too long",
             members={"Size": size, "MaxSizeAllowed": _MAX_KEY_BYTES},
         )
-
-
-def must_be_absent(given: Mapping[str, Any]) -> bool:
-    """Whether the upload must not replace an object.
-
-    Raises:
-        ServiceError: NotImplemented for another condition than that.
-    """
-    condition = given.get("IfNoneMatch")
-    if condition not in (None, "*"):
-        raise not_implemented("If-None-Match of an upload with anything but *")
-    return condition is not None
-
-
-def _md5(header: str | None) -> str | None:
-    """Content-MD5 in hexadecimal."""
-    if header is None:
-        return None
-    try:
-        digest = base64.b64decode(header, validate=True)
-    except binascii.Error:
-        digest = b""
-    if len(digest) != 16:
-        raise ServiceError(
-            "InvalidDigest",
-            "The Content-MD5 you specified was invalid.",
-            members={"Content-MD5": header},
-        )
-    return digest.hex()

@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
+from sm_local.service.chunks import STREAMING, ChunkSigner, Decoder
 from sm_local.service.claims import ALGORITHM, Claim, claimed, incomplete, signature_2
 from sm_local.service.errors import ServiceError, not_implemented
 from sm_local.service.keys import Keys
@@ -96,6 +97,8 @@ class Authenticator:
         self._check_time(moment, claim)
         _check_headers(request, claim)
         payload = await _payload(request, claim)
+        if payload in STREAMING:
+            request.stream = _decoded(request, claim, secret, moment=moment, payload=payload)
         return signature(request, claim, secret, moment=moment, payload=payload)
 
     def _check_host(self, request: Request) -> None:
@@ -152,11 +155,49 @@ def signature(
     )
     # Headers are bytes, here as the characters of the same numbers.
     digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
+    key = _signing_key(claim, secret)
+    text = f"{ALGORITHM}\n{moment.strftime(_ISO_BASIC)}\n{claim.scope}\n{digest}"
+    return hmac.digest(key, text.encode("latin-1"), "sha256").hex()
+
+
+def _signing_key(claim: Claim, secret: str) -> bytes:
     key = b"AWS4" + secret.encode()
     for part in claim.scope.split("/"):
         key = hmac.digest(key, part.encode("latin-1"), "sha256")
-    text = f"{ALGORITHM}\n{moment.strftime(_ISO_BASIC)}\n{claim.scope}\n{digest}"
-    return hmac.digest(key, text.encode("latin-1"), "sha256").hex()
+    return key
+
+
+def _decoded(
+    request: Request, claim: Claim, secret: str, *, moment: datetime, payload: str
+) -> AsyncIterator[bytes]:
+    """What the chunks of a body carry, checked while it is read."""
+    signed, trailing = STREAMING[payload]
+    size = request.headers.get("x-amz-decoded-content-length", "")
+    if not (size.isascii() and size.isdigit()):
+        raise ServiceError(
+            "MissingContentLength",
+            "You must provide the x-amz-decoded-content-length HTTP header: the body's bytes"
+            " without the framing of its chunks",
+            status=411,
+        )
+    if request.announced and not trailing:
+        raise ServiceError(
+            "InvalidRequest", f"x-amz-trailer is there, but {payload} has no trailers"
+        )
+    signer = ChunkSigner(
+        key=_signing_key(claim, secret),
+        date=moment.strftime(_ISO_BASIC),
+        scope=claim.scope,
+        last=claim.signature,
+    )
+    decoder = Decoder(
+        request.stream,
+        size=int(size),
+        signer=signer if signed else None,
+        announced=request.announced,
+        trailers=request.trailers,
+    )
+    return decoder.blocks()
 
 
 def _canonical_path(request: Request, service: str) -> str:
@@ -219,19 +260,19 @@ async def _payload(request: Request, claim: Claim) -> str:
     """What was signed for the body; a body that is a stream is checked at its end."""
     if claim.service != "s3":
         return hashlib.sha256(await request.body(MAX_BUFFERED)).hexdigest()
-    if claim.lifetime is not None:
+    given = request.headers.get("x-amz-content-sha256", "")
+    if claim.lifetime is not None and not given:
         # Whoever signs a URL does not know yet what will be sent to it.
         return UNSIGNED
-    given = request.headers.get("x-amz-content-sha256", "")
-    if given.startswith("STREAMING-"):
-        raise not_implemented(f"bodies in signed chunks ({given})")
-    if given == UNSIGNED:
+    if given in STREAMING or given == UNSIGNED:
         return given
+    if given.startswith("STREAMING-"):
+        raise not_implemented(f"bodies in chunks of the kind {given}")
     if not _SHA256.fullmatch(given):
         raise ServiceError(
             "InvalidRequest",
-            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, or the SHA-256 of the body in"
-            " hexadecimal",
+            f"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, {', '.join(STREAMING)}, or the SHA-256"
+            " of the body in hexadecimal",
         )
     request.stream = _checked(request.stream, given)
     return given

@@ -16,27 +16,52 @@ import attrs
 import orjson
 
 from sm_local.service.blobs import Blob
+from sm_local.service.conditions import ALWAYS, Condition
 from sm_local.service.database import Database
 from sm_local.service.errors import ServiceError
 from sm_local.service.objects import ObjectInfo, Objects, insert_object
+from sm_local.service.partchecksums import Expected, Plan
 
-__all__ = ["MAX_PART_NUMBER", "MIN_PART_SIZE", "Part", "Uploads"]
+__all__ = ["MAX_PART_NUMBER", "MIN_PART_SIZE", "Part", "Pending", "Uploads"]
 
 MAX_PART_NUMBER = 10_000
 #: Bytes of every part but the last.
 MIN_PART_SIZE = 5 << 20
 #: What is said of an upload that was completed meanwhile.
 _GONE = frozenset({"NoSuchUpload", "InvalidPart"})
+_PART = "number, blob, size, etag, checksum, modified"
+_NOTHING_EXPECTED = Expected()
 
 
 @attrs.frozen(kw_only=True)
 class Part:
-    """A part that has come: its number from 1, its blob, size and unquoted ETag."""
+    """A part that has come.
+
+    Attributes:
+        number: from 1.
+        blob: its bytes.
+        size: in bytes.
+        etag: without quotes.
+        checksum: by the upload's algorithm, in base64; None where it has none.
+        modified: when it came, in epoch seconds.
+    """
 
     number: int
     blob: str
     size: int
     etag: str
+    checksum: str | None
+    modified: float
+
+
+@attrs.frozen(kw_only=True)
+class Pending:
+    """An upload in progress: its key and id, when it began in epoch seconds, its attributes."""
+
+    key: str
+    identifier: str
+    created: float
+    attributes: Mapping[str, Any]
 
 
 class Uploads:
@@ -83,8 +108,23 @@ class Uploads:
         attributes: Mapping[str, Any] = orjson.loads(rows[0][0])
         return attributes
 
-    def put_part(self, bucket: str, key: str, identifier: str, *, number: int, blob: Blob) -> None:
+    def put_part(
+        self,
+        bucket: str,
+        key: str,
+        identifier: str,
+        *,
+        number: int,
+        blob: Blob,
+        checksum: str | None = None,
+    ) -> None:
         """Make `blob` the part `number`, in place of one that came before.
+
+        Args:
+            bucket, key, identifier: of the upload.
+            number: from 1.
+            blob: finished, and used for nothing else; it is removed when this fails.
+            checksum: by the upload's algorithm, in base64.
 
         Raises:
             ServiceError: NoSuchUpload; the blob is removed.
@@ -99,8 +139,8 @@ class Uploads:
                     "DELETE FROM parts WHERE upload = ? AND number = ?", (identifier, number)
                 )
                 connection.execute(
-                    "INSERT INTO parts (upload, number, blob, size, etag) VALUES (?, ?, ?, ?, ?)",
-                    (identifier, number, blob.name, blob.size, blob.md5),
+                    f"INSERT INTO parts (upload, {_PART}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (identifier, number, blob.name, blob.size, blob.md5, checksum, time.time()),
                 )
         except BaseException:
             self._objects.blobs.remove(blob.name)
@@ -114,22 +154,27 @@ class Uploads:
         identifier: str,
         *,
         wanted: Sequence[tuple[int, str]],
-        absent: bool = False,
+        condition: Condition = ALWAYS,
+        expected: Expected = _NOTHING_EXPECTED,
     ) -> ObjectInfo:
         """Make the parts an object, and forget the upload.
 
         Args:
             bucket, key, identifier: of the upload.
             wanted: (number, unquoted ETag) of each part that the object is made of.
-            absent: refuse when there is an object with this key.
+            condition: what must be so of the object that has the key now.
+            expected: what the client says of checksums and size.
 
         Raises:
             ServiceError: NoSuchUpload, InvalidPart, InvalidPartOrder, EntityTooSmall,
-                PreconditionFailed; MalformedXML when no part is wanted.
+                InvalidRequest or BadDigest for what is expected; MalformedXML when no part is
+                wanted; or the condition does not hold.
         """
         etag = _etag([etag for _, etag in wanted])
         try:
-            return self._completed(bucket, key, identifier, wanted, absent=absent)
+            return self._completed(
+                bucket, key, identifier, wanted, condition=condition, expected=expected
+            )
         except ServiceError as error:
             # Whoever had no answer asks again, perhaps while the first request is still at it.
             done = self._objects.info(bucket, key)
@@ -144,10 +189,12 @@ class Uploads:
         identifier: str,
         wanted: Sequence[tuple[int, str]],
         *,
-        absent: bool,
+        condition: Condition,
+        expected: Expected,
     ) -> ObjectInfo:
         attributes = self.require(bucket, key, identifier)
         parts = self._chosen(identifier, wanted)
+        attributes = _finished(attributes, parts, expected)
         blob = self._joined(parts)
         info = ObjectInfo(
             key=key,
@@ -162,13 +209,43 @@ class Uploads:
                 self.require(bucket, key, identifier)
                 if self._chosen(identifier, wanted) != parts:
                     raise _invalid_part()
-                removed = insert_object(connection, bucket, info, absent=absent)
+                removed = insert_object(connection, bucket, info, condition=condition)
                 removed += self._forget(identifier)
         except BaseException:
             self._objects.blobs.remove(blob.name)
             raise
         self._objects.blobs.remove(*removed)
         return info
+
+    def parts(self, bucket: str, key: str, identifier: str) -> list[Part]:
+        """What has come of an upload, by number.
+
+        Raises:
+            ServiceError: NoSuchUpload.
+        """
+        self.require(bucket, key, identifier)
+        return self._parts(identifier)
+
+    def pending(self, bucket: str) -> list[Pending]:
+        """The uploads of a bucket that are in progress, by key and id.
+
+        Raises:
+            ServiceError: NoSuchBucket.
+        """
+        self._objects.require_bucket(bucket)
+        rows = self._database.query(
+            "SELECT key, id, created, attributes FROM uploads WHERE bucket = ? ORDER BY key, id",
+            (bucket,),
+        )
+        return [
+            Pending(
+                key=key,
+                identifier=identifier,
+                created=created,
+                attributes=orjson.loads(attributes),
+            )
+            for key, identifier, created, attributes in rows
+        ]
 
     def abort(self, bucket: str, key: str, identifier: str) -> None:
         """Forget an upload and what came of it.
@@ -182,13 +259,7 @@ class Uploads:
         self._objects.blobs.remove(*removed)
 
     def _chosen(self, identifier: str, wanted: Sequence[tuple[int, str]]) -> list[Part]:
-        rows = self._database.query(
-            "SELECT number, blob, size, etag FROM parts WHERE upload = ?", (identifier,)
-        )
-        stored = {
-            number: Part(number=number, blob=blob, size=size, etag=etag)
-            for number, blob, size, etag in rows
-        }
+        stored = {part.number: part for part in self._parts(identifier)}
         numbers = [number for number, _ in wanted]
         if numbers != sorted(set(numbers)):
             raise ServiceError(
@@ -215,6 +286,22 @@ class Uploads:
                 )
         return parts
 
+    def _parts(self, identifier: str) -> list[Part]:
+        rows = self._database.query(
+            f"SELECT {_PART} FROM parts WHERE upload = ? ORDER BY number", (identifier,)
+        )
+        return [
+            Part(
+                number=number,
+                blob=blob,
+                size=size,
+                etag=etag,
+                checksum=checksum,
+                modified=modified,
+            )
+            for number, blob, size, etag, checksum, modified in rows
+        ]
+
     def _joined(self, parts: Sequence[Part]) -> Blob:
         with closing(self._objects.writer()) as writer:
             for part in parts:
@@ -236,6 +323,30 @@ class Uploads:
             connection.execute("DELETE FROM parts WHERE upload = ?", (identifier,))
             connection.execute("DELETE FROM uploads WHERE id = ?", (identifier,))
         return [blob for (blob,) in rows]
+
+
+def _finished(
+    attributes: Mapping[str, Any], parts: Sequence[Part], expected: Expected
+) -> Mapping[str, Any]:
+    """The attributes of the object, out of those of its upload.
+
+    Raises:
+        ServiceError: it is not what the client expects.
+    """
+    size = sum(part.size for part in parts)
+    if expected.size not in (None, size):
+        raise ServiceError(
+            "InvalidRequest",
+            f"The provided 'x-amz-mp-object-size' header value {expected.size} does not match what"
+            f" was computed: {size}",
+        )
+    plan = Plan.of(attributes)
+    if plan is None:
+        return attributes
+    # Whoever plans has had it of each part.
+    known = [(part.number, part.size, part.checksum or "") for part in parts]
+    kept = {name: value for name, value in attributes.items() if name not in plan.members}
+    return kept | plan.whole(known, expected)
 
 
 def _etag(etags: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import attrs
 
 from sm_local.service.errors import ServiceError
 
-__all__ = ["BLOCK", "Caller", "FileSlice", "Request", "Response", "blocks"]
+__all__ = ["BLOCK", "Caller", "FileSlice", "Request", "Response", "StreamedBody", "blocks"]
 
 #: Bytes that are moved between a socket and a file at a time.
 BLOCK = 256 << 10
@@ -35,6 +35,21 @@ class Caller:
         return self.owner == "user"
 
 
+@attrs.frozen(kw_only=True)
+class StreamedBody:
+    """The body of a request that is read once, block by block.
+
+    Attributes:
+        stream: the bytes.
+        announced: lower-case names of the headers that follow it.
+        trailers: those headers, when the stream is at its end.
+    """
+
+    stream: AsyncIterator[bytes]
+    announced: tuple[str, ...] = ()
+    trailers: Mapping[str, str] = attrs.field(factory=dict)
+
+
 @attrs.define(kw_only=True)
 class Request:
     """One HTTP request; its body is a stream that can be read once.
@@ -47,6 +62,7 @@ class Request:
         headers: by lower-case name; repeated ones joined by commas.
         stream: the body, checked while it is read: it raises `ServiceError` at its end when the
             body is not the one that was signed, and ends early never silently.
+        trailers: headers that came after the body, filled when the stream is at its end.
         request_id: what the answer's request-id headers say.
     """
 
@@ -56,6 +72,7 @@ class Request:
     query: list[tuple[str, str]]
     headers: Mapping[str, str]
     stream: AsyncIterator[bytes]
+    trailers: dict[str, str] = attrs.field(factory=dict)
     request_id: str = ""
     _whole: bytes | None = attrs.field(default=None, alias="whole")
 
@@ -83,6 +100,17 @@ class Request:
     def argument(self, name: str) -> str | None:
         """The first value of `name` in the query, or None."""
         return next((value for key, value in self.query if key == name), None)
+
+    @property
+    def announced(self) -> tuple[str, ...]:
+        """Lower-case names of the headers that ``x-amz-trailer`` says will follow the body."""
+        names = self.headers.get("x-amz-trailer", "").split(",")
+        return tuple(name.strip().lower() for name in names if name.strip())
+
+    @property
+    def streamed(self) -> StreamedBody:
+        """The body to be read block by block."""
+        return StreamedBody(stream=self.stream, announced=self.announced, trailers=self.trailers)
 
     async def body(self, limit: int) -> bytes:
         """The whole body.

@@ -40,7 +40,7 @@ class Sums:
         return Sums(self.rows * decay + other.rows, self.mass * decay + other.mass)
 
     def means(self, otherwise: Array) -> Array:
-        """The mean row of each centre; of one without rows its row of `otherwise`."""
+        """The mean row of each centre, as `rows`; of one without rows its row of `otherwise`."""
         some = self.mass > 0
         found = np.array(otherwise, dtype=np.float64)
         found[some] = self.rows[some] / self.mass[some, np.newaxis]

@@ -25,8 +25,8 @@ class Cuts:
     """How many rows are judged right and wrong if the highest so many are taken for positive.
 
     Attributes:
-        true: positive rows among those taken; (models, rows + 1).
-        taken: how many rows are taken; (rows + 1,).
+        true: positive rows among those taken; int32, (models, rows + 1).
+        taken: how many rows are taken; int32, (rows + 1,).
         positives: positive rows altogether.
         rows: altogether.
     """
@@ -38,7 +38,7 @@ class Cuts:
 
     @property
     def accuracy(self) -> Floats:
-        """The share of rows that are judged right."""
+        """The share of rows that are judged right: float64, (rows + 1, models), as the others."""
         wrong = self.taken + self.positives - 2 * self.true
         found: Floats = 1 - wrong / self.rows
         return found
@@ -75,9 +75,9 @@ class Thresholds:
     """The best threshold of each model.
 
     Attributes:
-        threshold: (models,); a score of at least that is a 1.
-        value: (models,), of the criterion; more is better. Below 0 where a target was missed, the
-            less the further.
+        threshold: float64, (models,); a score of at least that is a 1.
+        value: float64, (models,), of the criterion; more is better. Below 0 where a target was
+            missed, the less the further.
     """
 
     threshold: Floats
@@ -111,8 +111,8 @@ def best_thresholds(
     that does not.
 
     Args:
-        scores: (rows, models), as they will be served; at least one row.
-        labels: (rows,), whether each is positive.
+        scores: float32, (rows, models), as they will be served; at least one row.
+        labels: bool, (rows,), whether each is positive.
         settings: the criterion, and its targets. Of ``loss_function`` the threshold is `default`.
         default: threshold that the loss means: a probability of 0.5, a margin of 0.
     """

@@ -39,7 +39,7 @@ class Averages:
     _count: int = 0
 
     def add(self, weights: Array) -> None:
-        """Take the weights of one more step."""
+        """Take the weights of one more step: float32, (features + 1, outputs · models)."""
         self._count += 1
         if self._mean is None:
             self._mean = 1.0 * weights
@@ -49,7 +49,7 @@ class Averages:
 
     @property
     def mean(self) -> Array:
-        """The mean of all that were added."""
+        """The mean of all that were added, of their shape and dtype."""
         return self._mean
 
 

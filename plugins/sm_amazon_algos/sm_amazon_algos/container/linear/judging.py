@@ -36,8 +36,8 @@ class Sample:
     """Some rows, as the models see them; on the host.
 
     Attributes:
-        margins: (rows, models), scores times the label's sign; of a binary classifier.
-        signs: (rows,), the labels' signs.
+        margins: float32, (rows, models), scores times the label's sign; of a binary classifier.
+        signs: float32, (rows,), the labels' signs.
     """
 
     margins: npt.NDArray[np.float32]
@@ -58,10 +58,19 @@ class Judge(Protocol):
         """What the log calls those rows."""
 
     def objectives(self, weights: Array) -> Floats:
-        """The mean loss of each model, (models,)."""
+        """The mean loss of each model: float64, (models,).
+
+        Args:
+            weights: float32, (features + 1, outputs · models), copies of the models included.
+        """
 
     def sample(self, weights: Array, rows: int) -> Sample:
-        """At most so many rows of each host, of all hosts, in an order that means nothing."""
+        """At most so many rows of each host, of all hosts, in an order that means nothing.
+
+        Args:
+            weights: as of `objectives`.
+            rows: so many.
+        """
 
 
 @attrs.frozen(eq=False)

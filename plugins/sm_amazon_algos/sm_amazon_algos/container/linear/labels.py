@@ -60,6 +60,9 @@ def class_counts(labels: npt.NDArray[np.float32], settings: Settings) -> Counts:
 def check_classes(counts: Counts) -> None:
     """Refuse to learn telling classes apart from rows of a single one.
 
+    Args:
+        counts: int64, (classes,), rows of each; of no classes in regression.
+
     Raises:
         CustomerError: all rows are of one class.
     """
@@ -72,7 +75,11 @@ def check_classes(counts: Counts) -> None:
 
 
 def balance_of(counts: Counts) -> float:
-    """The weight of positive rows that makes them count as much as all negative ones together."""
+    """The weight of positive rows that makes them count as much as all negative ones together.
+
+    Args:
+        counts: int64, (2,), negative and positive rows; 1 of anything else.
+    """
     if len(counts) != 2 or not counts.all():
         return 1.0
     return float(counts[0] / counts[1])

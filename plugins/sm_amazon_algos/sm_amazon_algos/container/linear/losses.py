@@ -1,7 +1,8 @@
 """What a linear model pays for its scores, and the slope of that: the losses of LinearLearner.
 
-All work on arrays of the array API standard, many models at a time; values and slopes have the
-dtype of the scores. Sources stand beside each. AWS's names and parameters:
+All work on arrays of the array API standard, many models at a time: residuals and margins are
+(rows, models), float32 or float64; values and slopes have their shape and dtype. Sources stand
+beside each. AWS's names and parameters:
 https://docs.aws.amazon.com/sagemaker/latest/dg/ll_hyperparameters.html
 """
 

@@ -45,8 +45,8 @@ class Tally(Protocol):
         """Count rows.
 
         Args:
-            scores: (rows, outputs), as they will be served.
-            labels: (rows,), as they were read.
+            scores: float32, (rows, outputs), as they will be served.
+            labels: float32, (rows,), as they were read.
         """
 
     def metrics(self, hosts: Hosts) -> Iterator[Metric]:
@@ -123,8 +123,8 @@ def area_under_curve(scores: Array, labels: npt.NDArray[np.bool_]) -> float:
     By the rank sum (Mann and Whitney 1947); NaN if all rows are of one class.
 
     Args:
-        scores: (rows,).
-        labels: (rows,), whether each is positive.
+        scores: float32, (rows,).
+        labels: bool, (rows,), whether each is positive.
     """
     positives = np.sort(scores[labels])
     negatives = np.sort(scores[~labels])
@@ -136,7 +136,11 @@ def area_under_curve(scores: Array, labels: npt.NDArray[np.bool_]) -> float:
 
 
 class _Multiclass:
-    """Accuracy, top-k accuracy, gain by rank, and the means over classes."""
+    """Accuracy, top-k accuracy, gain by rank, and the means over classes.
+
+    The gain is Järvelin and Kekäläinen's, Cumulated Gain-Based Evaluation of IR Techniques (2002),
+    for one relevant class: 1 / log₂(rank + 1).
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._top, self._beta = min(settings.accuracy_top_k, settings.outputs), settings.f_beta

@@ -35,7 +35,7 @@ class Progress:
     objective: str
 
     def epoch(self, epoch: int, phase: str, objectives: Floats, *, started: float) -> None:
-        """The mean loss of each model, and the first one's in a line of its own."""
+        """The mean loss of each model, (models,), and the first one's in a line of its own."""
         name = f"{self.objective}_objective"
         for model, value in enumerate(objectives.tolist()):
             self.report.metrics(

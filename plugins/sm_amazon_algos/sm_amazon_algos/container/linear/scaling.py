@@ -51,7 +51,7 @@ class Moments:
         )
 
     def deviation(self, xp: Any) -> Array:
-        """Standard deviations of the population; 1 for a column that does not vary."""
+        """Standard deviations of the population, float64, (columns,); 1 where nothing varies."""
         variance = self.spread / max(self.count, 1)
         # What rounding leaves of a constant column is no variation, and what is too little for its
         # inverse to be a number of 32 bits cannot be made up for.

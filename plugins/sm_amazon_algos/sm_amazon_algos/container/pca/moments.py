@@ -153,7 +153,7 @@ class _Share:
         self.products = device.put(np.zeros((len(shift), columns)))
 
     def add(self, rows: Array, *, exact: bool) -> None:
-        """Add the rows of a batch, which are overwritten; `exact` computes in 64 bits."""
+        """Add a batch, float32, (rows, width), overwritten; `exact` computes in 64 bits."""
         xp = self._xp
         if self._shift is not None:
             np.subtract(rows, self._shift, out=rows)
