@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import pytest
 import uv
 from sklearn.datasets import load_breast_cancer
 
-from sm_amazon_algos import PCA, KMeans, LinearLearner
+from sm_amazon_algos import PCA, KMeans, LinearLearner, write_numpy_to_dense_tensor
 from sm_amazon_algos.containers import container_spec
 from sm_core.containerspec import Device
+from sm_core.errors import TrainingJobFailed
+from sm_core.inputs import TrainingInput
 from sm_core.session import Session
 from sm_local.environments import index_settings
 from sm_local.home import Home
@@ -119,3 +122,31 @@ def test_two_hosts_come_to_what_one_comes_to(local_session: Session) -> None:
     assert other_msd == pytest.approx(msd, rel=0.02)
     np.testing.assert_allclose(other_projected, projected, atol=1e-4 * np.abs(projected).max())
     assert other_accuracy >= accuracy - 0.01
+
+
+@pytest.mark.long
+def test_what_one_host_finds_wrong_is_why_the_job_fails(local_session: Session) -> None:
+    rows = ROWS.copy()
+    rows[-1, 2] = np.nan
+    kmeans = KMeans("SageMakerRole", 2, "ml.c5.xlarge", k=4, sagemaker_session=local_session)
+    records = kmeans.record_set(rows)
+    with pytest.raises(TrainingJobFailed, match=r"ClientError: Channel 'train' has .* NaN"):
+        kmeans.fit(records, mini_batch_size=50, logs=False)
+
+
+@pytest.mark.long
+def test_hosts_whose_rows_differ_in_width_say_so(local_session: Session, tmp_path: Path) -> None:
+    for number, width in enumerate((5, 4)):
+        with (tmp_path / str(number)).open("wb") as file:
+            write_numpy_to_dense_tensor(file, ROWS[:, :width].copy(), LABELS.astype(np.float32))
+    data = local_session.upload_data(str(tmp_path), key_prefix="rows")
+    learner = LinearLearner(
+        "SageMakerRole",
+        2,
+        "ml.c5.xlarge",
+        predictor_type="regressor",
+        sagemaker_session=local_session,
+    )
+    train = TrainingInput(data, distribution="ShardedByS3Key")
+    with pytest.raises(TrainingJobFailed, match="have 4 features on one host and 5 on another"):
+        learner.fit({"train": train}, mini_batch_size=50, logs=False)

@@ -6,13 +6,14 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sm_amazon_algos.container.errors import CustomerError
 from sm_amazon_algos.container.hosts import Hosts
 from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.errors import ContainerError
@@ -27,6 +28,14 @@ _PORT = 7777
 _PATIENCE = timedelta(hours=1)
 
 
+#: Under which the first host's store has what is wrong with the job, told by whoever found it.
+_REASON = "reason"
+
+
+class _HostLost(ContainerError):
+    """Another host has ended, or does not answer."""
+
+
 class _TorchHosts(Hosts):
     """The hosts of a process group."""
 
@@ -37,7 +46,8 @@ class _TorchHosts(Hosts):
     def sum(self, array: Array) -> Array:
         """By a sum of all to all."""
         tensor = self._torch.from_numpy(np.array(array, order="C"))
-        self._distributed.all_reduce(tensor)
+        with _lost_hosts_named():
+            self._distributed.all_reduce(tensor)
         found: Array = tensor.numpy()
         return found
 
@@ -59,11 +69,13 @@ class _TorchHosts(Hosts):
         if self.rank == 0 and array is None:
             raise ValueError("the first host has to give what all get")
         described: list[Any] = [None if array is None else (array.shape, array.dtype.str)]
-        self._distributed.broadcast_object_list(described, src=0)
+        with _lost_hosts_named():
+            self._distributed.broadcast_object_list(described, src=0)
         shape, kind = described[0]
         held = np.zeros(shape, np.dtype(kind)) if array is None else np.array(array, order="C")
         tensor = self._torch.from_numpy(held)
-        self._distributed.broadcast(tensor, src=0)
+        with _lost_hosts_named():
+            self._distributed.broadcast(tensor, src=0)
         found: Array = tensor.numpy()
         return found
 
@@ -74,6 +86,7 @@ def connected(environment: TrainingEnvironment) -> Iterator[Hosts]:
 
     Raises:
         ContainerError: PyTorch is not installed, or the hosts cannot reach each other.
+        CustomerError: another host has ended for what the customer has to correct.
     """
     if len(environment.hosts) == 1:
         yield Hosts()
@@ -108,9 +121,43 @@ def connected(environment: TrainingEnvironment) -> Iterator[Hosts]:
         except (RuntimeError, distributed.DistError) as error:
             raise ContainerError(f"the hosts of the job cannot be connected: {error}") from error
     try:
-        yield _TorchHosts(torch, rank=rank, count=count)
+        with _reasons_shared(store):
+            yield _TorchHosts(torch, rank=rank, count=count)
     finally:
         distributed.destroy_process_group()
+
+
+@contextmanager
+def _lost_hosts_named() -> Iterator[None]:
+    """What PyTorch says of a broken connection, as `_HostLost`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise _HostLost(
+            f"another host of the job has ended, or cannot be reached: {error}"
+        ) from error
+
+
+@contextmanager
+def _reasons_shared(store: Any) -> Iterator[None]:
+    """Tell the others what is wrong, and say the same where another host was first to find it.
+
+    Each host has a failure of its own, and any of them may become the job's.
+    """
+    try:
+        yield
+    except CustomerError as error:
+        with suppress(RuntimeError):  # the first host has ended, and says why itself
+            store.set(_REASON, error.reason)
+        raise
+    except _HostLost as error:
+        reason = ""
+        with suppress(RuntimeError):  # as above
+            if store.check([_REASON]):
+                reason = store.get(_REASON).decode()
+        if reason:
+            raise CustomerError(reason) from error
+        raise
 
 
 @contextmanager

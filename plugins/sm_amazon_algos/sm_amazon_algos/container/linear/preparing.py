@@ -52,10 +52,12 @@ def training_rows(job: Job, settings: Settings) -> TrainingRows:
     Raises:
         CustomerError: there are too few rows, or all are of one class.
     """
-    rows = Rows(job.training_channel(feature_dim=_width(settings), labels=True), settings)
+    channel = job.training_channel(feature_dim=_width(settings), labels=True)
+    rows = Rows(channel, settings)
     scan = _Scan(settings)
     rows.head(max(settings.num_point_for_scaler, settings.mini_batch_size), scan.see)
     _check_size(scan.count, settings, job.hosts)
+    _check_widths(channel.feature_dim, job.hosts)
     features, label = scan.scalers(job.hosts)
     preparer = Preparer(settings, features, label, device=job.device)
     rows.load(preparer)
@@ -101,6 +103,16 @@ def _check_size(count: int, settings: Settings, hosts: Hosts) -> None:
         f"mini_batch_size is {size}, but {here}. A mini batch cannot have more rows than a host "
         "has. Please reduce mini_batch_size and try again."
     )
+
+
+def _check_widths(width: int | None, hosts: Hosts) -> None:
+    """Insist on one width of all hosts' rows, where no hyperparameter tells it."""
+    found = np.concatenate(hosts.gather(np.array([width or 0], dtype=np.int64)))
+    if len(set(found.tolist())) > 1:
+        raise CustomerError(
+            f"The rows of channel 'train' have {min(found)} features on one host and {max(found)} "
+            "on another. Please fix the data and try again."
+        )
 
 
 class _Scan:
