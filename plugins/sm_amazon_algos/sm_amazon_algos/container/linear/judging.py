@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 #: Parts of the rows, and how many rows at most there are for it to be worth while.
 FOLDS, FOLD_ROWS = 5, 10_000
 #: Rows of each host by which the training data judges, and how many of them at once.
-OBJECTIVE_ROWS, _PIECE = 8192, 1024
+OBJECTIVE_ROWS, _PIECE = 4096, 1024
 
 
 @attrs.frozen(eq=False)

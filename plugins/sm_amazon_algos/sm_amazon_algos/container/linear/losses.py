@@ -145,7 +145,8 @@ def softmax(scores: Array, labels: Array, xp: Any) -> Pair:
     totals = xp.sum(slopes, axis=0)
     classes = xp.arange(scores.shape[0], dtype=labels.dtype, device=labels.device)
     wanted = xp.astype(classes[:, None, None] == labels, scores.dtype)
-    values = xp.log(totals) - xp.sum(shifted * wanted, axis=0)
+    shifted *= wanted
+    values = xp.log(totals) - xp.sum(shifted, axis=0)
     slopes /= totals
     slopes -= wanted
     return values, slopes
