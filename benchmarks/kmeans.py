@@ -7,7 +7,6 @@ ours. The best round counts.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -18,7 +17,8 @@ import numpy as np
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.datasets import make_blobs
 
-from benchmarks.support.algorithms import Array, timed, train, write
+from benchmarks.support.algorithms import Array, tell, timed, train, write
+from sm_amazon_algos.container.ndarrays import read_ndarrays
 
 #: Name → rows, columns, clusters, their width.
 SHAPES = {
@@ -62,27 +62,15 @@ def compare(name: str, count: int, width: int, k: int, spread: float) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write(folder, rows)
-        ours, (centres,) = timed(lambda: train("kmeans", folder, k=k, feature_dim=width))
+        ours, model = timed(lambda: train("kmeans", folder, k=k, feature_dim=width))
+        (centres,) = read_ndarrays(model.read_bytes())
         wanted = SAME * inertia(rows, centres)
-        found = {}
-        for label, work in counterparts(folder, k).items():
-            seconds, other = timed(work)
-            if inertia(rows, other) <= wanted:
-                found[label] = seconds
-    if not found:
-        print(json.dumps({"skipped": f"{name}: nothing of scikit-learn's reaches the quality"}))
-        return
-    best = min(found, key=lambda label: found[label])
-    print(
-        json.dumps(
-            {
-                "claim": f"KMeans of {name} / scikit-learn's {best}",
-                "ours": 1000 * ours,
-                "theirs": 1000 * found[best],
-                "unit": "ms",
-            }
+        tell(
+            f"KMeans of {name}",
+            ours,
+            counterparts(folder, k),
+            is_as_good=lambda other: inertia(rows, other) <= wanted,
         )
-    )
 
 
 def main() -> None:

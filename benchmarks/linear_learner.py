@@ -8,11 +8,7 @@ rows that neither has seen. The best round counts.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -25,14 +21,9 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sm_amazon_algos import write_numpy_to_dense_tensor
-from sm_amazon_algos.container.algorithms import Job
+from benchmarks.support.algorithms import tell, timed, train, write
 from sm_amazon_algos.container.linear.algorithm import LinearLearner
-from sm_amazon_algos.container.report import Report
-from sm_amazon_algos.container.settings import read_settings
-from sm_core.container.channels import Channel
 
-ROUNDS = 3
 #: Rows that neither trains on.
 UNSEEN = 20_000
 #: A counterpart's quality may be so many times worse.
@@ -69,22 +60,6 @@ SHAPES: dict[str, tuple[str, Callable[[], Data]]] = {
     "5 classes, 100,000 x 50": ("multiclass_classifier", lambda: classification(100_000, 50, 5)),
     "regression, 500,000 x 50": ("regressor", lambda: regression(500_000, 50)),
 }
-
-
-def train(task: str, folder: Path, classes: int) -> Any:
-    """The model that the container makes of the channel in `folder`."""
-    algorithm = LinearLearner()
-    given = {"predictor_type": task, "num_classes": classes if classes > 2 else None}
-    settings = read_settings(given, algorithm.hyperparameters, required=algorithm.required)
-    job = Job(
-        settings=settings,
-        channels={"train": Channel(name="train", path=folder / "train")},
-        model_dir=folder,
-        report=Report(algorithm=algorithm.log_name, host="algo-1"),
-    )
-    with contextlib.redirect_stdout(io.StringIO()):
-        algorithm.train(job)
-    return algorithm.load(folder / "model_algo-1")
 
 
 def counterparts(task: str, folder: Path) -> dict[str, Callable[[], Any]]:
@@ -128,52 +103,27 @@ def is_as_good(task: str, theirs: float, ours: float) -> bool:
     return (1 - theirs) * SAME >= 1 - ours
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of the best round, and what the last one came to."""
-    best, found = float("inf"), None
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        found = work()
-        best = min(best, time.perf_counter() - start)
-    return best, found
-
-
 def compare(name: str, task: str, make: Callable[[], Data]) -> None:
     """Print one comparison as a line of JSON."""
     rows, labels = make()
     known, unseen = (rows[:-UNSEEN], labels[:-UNSEEN]), (rows[-UNSEEN:], labels[-UNSEEN:])
+    classes = len(np.unique(labels)) if task == "multiclass_classifier" else None
+    settings = {"predictor_type": task, "num_classes": classes}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        (folder / "train").mkdir()
-        with (folder / "train" / "records").open("wb") as file:
-            write_numpy_to_dense_tensor(file, *known)
-        np.save(folder / "rows.npy", known[0])
-        np.save(folder / "labels.npy", known[1])
-        classes = len(np.unique(labels)) if task != "regressor" else 1
-        ours, model = timed(lambda: train(task, folder, classes))
-        answers = list(model.predict(unseen[0]).values())[-1]
+        write(folder, *known)
+        ours, file = timed(lambda: train("linear-learner", folder, **settings))
+        answers = list(LinearLearner().load(file).predict(unseen[0]).values())[-1]
         own = loss(task, answers, unseen[1])
-        found = {}
-        for label, work in counterparts(task, folder).items():
-            seconds, other = timed(work)
+        tell(
+            f"LinearLearner, 32 models, {name}",
+            ours,
+            counterparts(task, folder),
             # Its scaler works in place: each gets rows of its own to be judged by.
-            theirs = loss(task, other.predict(unseen[0].copy()), unseen[1])
-            if is_as_good(task, theirs, own):
-                found[label] = seconds
-    if not found:
-        print(json.dumps({"skipped": f"{name}: nothing of scikit-learn's reaches the quality"}))
-        return
-    best = min(found, key=lambda label: found[label])
-    print(
-        json.dumps(
-            {
-                "claim": f"LinearLearner, 32 models, {name} / scikit-learn's {best}",
-                "ours": 1000 * ours,
-                "theirs": 1000 * found[best],
-                "unit": "ms",
-            }
+            is_as_good=lambda other: is_as_good(
+                task, loss(task, other.predict(unseen[0].copy()), unseen[1]), own
+            ),
         )
-    )
 
 
 def main() -> None:

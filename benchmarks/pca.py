@@ -7,7 +7,6 @@ percent more of the rows than ours does. The best round counts.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -17,7 +16,8 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA, IncrementalPCA
 
-from benchmarks.support.algorithms import Array, timed, train, write
+from benchmarks.support.algorithms import Array, tell, timed, train, write
+from sm_amazon_algos.container.ndarrays import read_ndarrays
 
 #: Name → rows, columns, components, mode.
 SHAPES = {
@@ -72,27 +72,16 @@ def compare(name: str, count: int, width: int, components: int, mode: str) -> No
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write(folder, rows)
-        ours, model = timed(lambda: train("pca", folder, **settings, algorithm_mode=mode))
+        ours, file = timed(lambda: train("pca", folder, **settings, algorithm_mode=mode))
+        model = read_ndarrays(file.read_bytes())
+        assert isinstance(model, dict)
         wanted = SAME * lost(rows, model["v"])
-        found = {}
-        for label, work in counterparts(folder, components).items():
-            seconds, other = timed(work)
-            if lost(rows, other) <= wanted:
-                found[label] = seconds
-    if not found:
-        print(json.dumps({"skipped": f"{name}: nothing of scikit-learn's reaches the quality"}))
-        return
-    best = min(found, key=lambda label: found[label])
-    print(
-        json.dumps(
-            {
-                "claim": f"PCA of {name} / scikit-learn's {best}",
-                "ours": 1000 * ours,
-                "theirs": 1000 * found[best],
-                "unit": "ms",
-            }
+        tell(
+            f"PCA of {name}",
+            ours,
+            counterparts(folder, components),
+            is_as_good=lambda other: lost(rows, other) <= wanted,
         )
-    )
 
 
 def main() -> None:
