@@ -136,10 +136,12 @@ def test_what_one_host_finds_wrong_is_why_the_job_fails(local_session: Session) 
 
 @pytest.mark.long
 def test_hosts_whose_rows_differ_in_width_say_so(local_session: Session, tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
     for number, width in enumerate((5, 4)):
-        with (tmp_path / str(number)).open("wb") as file:
+        with (folder / str(number)).open("wb") as file:
             write_numpy_to_dense_tensor(file, ROWS[:, :width].copy(), LABELS.astype(np.float32))
-    data = local_session.upload_data(str(tmp_path), key_prefix="rows")
+    data = local_session.upload_data(str(folder), key_prefix="rows")
     learner = LinearLearner(
         "SageMakerRole",
         2,
