@@ -136,10 +136,12 @@ def test_what_one_host_finds_wrong_is_why_the_job_fails(local_session: Session) 
 
 @pytest.mark.long
 def test_hosts_whose_rows_differ_in_width_say_so(local_session: Session, tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
     for number, width in enumerate((5, 4)):
-        with (tmp_path / str(number)).open("wb") as file:
+        with (folder / str(number)).open("wb") as file:
             write_numpy_to_dense_tensor(file, ROWS[:, :width].copy(), LABELS.astype(np.float32))
-    data = local_session.upload_data(str(tmp_path), key_prefix="rows")
+    data = local_session.upload_data(str(folder), key_prefix="rows")
     learner = LinearLearner(
         "SageMakerRole",
         2,
@@ -150,3 +152,26 @@ def test_hosts_whose_rows_differ_in_width_say_so(local_session: Session, tmp_pat
     train = TrainingInput(data, distribution="ShardedByS3Key")
     with pytest.raises(TrainingJobFailed, match="have 4 features on one host and 5 on another"):
         learner.fit({"train": train}, mini_batch_size=50, logs=False)
+
+
+@pytest.mark.long
+def test_pipes_of_more_rows_than_are_kept(local_session: Session) -> None:
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((800_000, 100), dtype=np.float32)
+    labels = (rows[:, 0] > 1).astype(np.float32)
+    learner = LinearLearner(
+        "SageMakerRole",
+        1,
+        "ml.c5.xlarge",
+        predictor_type="binary_classifier",
+        epochs=2,
+        num_models=2,
+        positive_example_weight_mult="balanced",
+        input_mode="Pipe",
+        sagemaker_session=local_session,
+        metrics={"accuracy": r"host=\S+, train binary_classification_accuracy <score>=(\S+)"},
+    )
+    learner.fit(learner.record_set(rows, labels), logs=False)
+    assert learner.latest_training_job is not None
+    (accuracy,) = learner.latest_training_job.describe()["FinalMetricDataList"]
+    assert accuracy["Value"] > 0.95

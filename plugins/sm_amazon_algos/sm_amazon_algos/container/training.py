@@ -49,6 +49,7 @@ def _train(algorithm: Algorithm, environment: TrainingEnvironment, report: Repor
             f"{', '.join(algorithm.channels)}",
         )
     device = device_for(0 if given.get("_num_gpus") == 0 else environment.num_gpus)
+    report.info(f"computing with {'NumPy' if device.is_numpy else f'PyTorch on {device.name}'}")
     with connected(environment) as hosts:
         job = Job(
             settings=settings,

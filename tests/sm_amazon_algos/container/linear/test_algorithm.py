@@ -393,6 +393,40 @@ def test_rows_that_do_not_fit_are_read_again(
     assert (predicted(found, rows) == labels).mean() >= best - 0.02
 
 
+@pytest.mark.parametrize("budget", [0, 9000, 30_000])
+@pytest.mark.parametrize("weight", ["balanced", "auto"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_balanced_weights_of_rows_that_do_not_fit(
+    learned: Learn,
+    on_hosts: Callable[..., list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    budget: int,
+    weight: str,
+    count: int,
+) -> None:
+    monkeypatch.setattr(examples.Rows.__init__, "__kwdefaults__", {"budget": budget})
+    rows, labels = generated(2000)
+
+    def one(hosts: Hosts) -> Any:
+        # Of two hosts with room for 30,000 bytes, one keeps its rows and the other does not.
+        part = slice(1500, None) if hosts.rank else slice(2000 if count == 1 else 1500)
+        return learned(
+            BINARY,
+            (rows[part], labels[part]),
+            hosts=hosts,
+            folder=str(hosts.rank),
+            mini_batch_size=50,
+            num_point_for_scaler=500,
+            positive_example_weight_mult=weight,
+            num_models=2,
+            epochs=4,
+        )
+
+    found = on_hosts(one, count)[0]
+    best = LogisticRegression().fit(rows, labels).score(rows, labels)
+    assert (predicted(found, rows) == labels).mean() >= best - 0.05
+
+
 @pytest.mark.parametrize("task", [BINARY, MULTICLASS])
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_class_only_is_refused_in_data_that_is_not_kept_too(

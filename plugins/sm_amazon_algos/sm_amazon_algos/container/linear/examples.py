@@ -166,7 +166,7 @@ class Rows:
             self._begun = chain(_drained(found), batches)
 
     def census(self) -> Counts:
-        """How many rows each class has, by a reading for that alone."""
+        """How many rows each class has, by a reading for that alone; `load` has to follow."""
         self._pieces, self._begun = [], None
         for _batch in self._read():
             pass

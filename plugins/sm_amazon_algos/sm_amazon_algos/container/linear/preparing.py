@@ -65,6 +65,7 @@ def training_rows(job: Job, settings: Settings) -> TrainingRows:
     known = job.hosts.all(rows.kept)
     if not known and _needs_counts(settings):
         counts = rows.census()
+        rows.load(preparer)
     counts = job.hosts.sum(counts)
     if known or _needs_counts(settings):
         check_classes(counts)
