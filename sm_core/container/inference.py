@@ -172,7 +172,15 @@ class FunctionHandler(InferenceHandler):
             program = _DEFAULT_PROGRAM
             if not (self.environment.code_dir / program).is_file():
                 return None
-        return import_script(self.environment.code_dir, program)
+        try:
+            return import_script(self.environment.code_dir, program)
+        except SystemExit:
+            logger.error(
+                "%s ended Python while it was imported for its functions: put what it does when it "
+                'runs by itself below `if __name__ == "__main__":`',
+                program,
+            )
+            raise
 
     def _user_functions(self, module: ModuleType | None) -> dict[str, Callable[..., Any]]:
         """The script's functions, called in the specified order whatever order they have."""

@@ -141,6 +141,14 @@ def test_several_workers_answer_at_once(container: Container) -> None:
         ("import no_such_module", ["Traceback", "No module named 'no_such_module'"]),
         ("print 'hello'", ["line 1", "is Python 2"]),
         (
+            "import argparse\nargparse.ArgumentParser().parse_args()",
+            [
+                "serve.py ended Python while it was imported for its functions",
+                'below `if __name__ == "__main__":`',
+                "line 2, in <module>",
+            ],
+        ),
+        (
             "import os\ndef model_fn(model_dir): os._exit(0)\ndef transform_fn(*a): ...",
             ["a worker ended with exit code 0 before it was ready"],
         ),
