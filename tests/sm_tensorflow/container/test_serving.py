@@ -352,3 +352,28 @@ def test_other_versions_serve_what_they_and_2_14_1_wrote(
         with container.serve(variables={}) as server:
             found = value(server.invoke('{"instances": [[1, 2]]}'))
             assert np.ravel(found["predictions"]).tolist() == [9]
+
+
+OLD = Path(__file__).with_name("tensorflow14")
+
+
+@pytest.mark.parametrize("kind", ["iris", "line"])
+def test_models_that_tensorflow_1_4_exported(
+    tmp_path: Path, tensorflow_python: str, kind: str
+) -> None:
+    told = json.loads((OLD / "expected.json").read_text("utf-8"))
+    expected = told["answers"][kind]
+    container = Container(tmp_path, python=tensorflow_python)
+    shutil.copytree(OLD / kind, container.base / "model", dirs_exist_ok=True)
+    container.write_code({"serve.py": ""})
+    with container.serve(variables=PROGRAM) as server:
+        if kind == "line":
+            rest = value(server.invoke(json.dumps({"instances": told["rows"]})))
+            assert rest["predictions"] == pytest.approx(expected, rel=1e-5)
+            outputs = value(server.invoke(json.dumps(told["rows"])))["outputs"]
+            assert outputs["y"]["floatVal"] == pytest.approx(expected, rel=1e-5)
+            return
+        for row, scores in zip(told["rows"], expected, strict=True):
+            (classified,) = value(server.invoke(json.dumps(row)))["result"]["classifications"]
+            found = [each["score"] for each in classified["classes"]]
+            assert found == pytest.approx(scores, rel=1e-4)
