@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -113,6 +115,23 @@ def _look_with_a_browser(address: str) -> None:
     )
     assert "TensorBoard" in done.stdout
     assert "loss" in done.stdout
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_it(local_session: Session) -> None:
+    place = f"s3://{local_session.default_bucket()}/job/checkpoints"
+    board = TensorBoard(place, local_session)
+
+    def interrupted() -> None:
+        with board:
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+            threading.Event().wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert board.address is not None
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", int(board.address.rpartition(":")[2])), timeout=5)
 
 
 SCRIPT = """
