@@ -271,7 +271,7 @@ assert not {"numpy", "pandas", "scipy", "boto3"} & set(sys.modules), sys.modules
             "2024-02-29T12:00:00.123456789,",
         ),
         (np.datetime64("2024-02-29"), '"2024-02-29"', "2024-02-29"),
-        (np.datetime64("NaT"), "null", '""'),
+        (np.datetime64("NaT", "s"), "null", '""'),
         (np.ma.array([1, 2], mask=[False, True]), "[1, null]", "1,"),
         ([datetime(2024, 2, 29, 12, tzinfo=timezone.utc)], '["2024-02-29T12:00:00+00:00"]', None),
         ([date(2024, 2, 29), time(12, 30)], '["2024-02-29", "12:30:00"]', "2024-02-29,12:30:00"),

@@ -202,8 +202,10 @@ def test_two_and_four_hosts_learn_as_much_as_one(tmp_path: Path, mxnet_python: s
         assert count == 1 or "Bind to role=scheduler" in ended["algo-1"].log
     (alone,) = found.pop((1, "local"))
     assert alone > 0.9
-    for values in found.values():
-        assert values == pytest.approx([alone] * len(values), abs=0.02)
+    for (_, kvstore), values in found.items():
+        # Without waiting, what is learned depends on who is first.
+        near = 0.02 if kvstore == "dist_sync" else 0.05
+        assert values == pytest.approx([alone] * len(values), abs=near)
     # The gradients of all batches of a step are added up, however many hosts share it.
     assert found[4, "dist_sync"] == pytest.approx([alone] * 4, abs=0.003)
 
