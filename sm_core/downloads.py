@@ -65,6 +65,7 @@ class _Body(io.RawIOBase):
         self._client = client
         self._object = {"Bucket": bucket, "Key": key}
         self._subject = f"reading s3://{bucket}/{key}"
+        self._body: Any = None
         with translated_errors(self._subject):
             answer = client.get_object(**self._object)
         self.size: int = answer["ContentLength"]
@@ -104,6 +105,7 @@ class _Body(io.RawIOBase):
             self._body = self._client.get_object(**self._object, **rest)["Body"]
 
     def close(self) -> None:
-        if not self.closed:
+        # Python closes it even where it could not be made.
+        if not self.closed and self._body is not None:
             self._body.close()
         super().close()
