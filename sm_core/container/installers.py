@@ -45,7 +45,25 @@ def withhold_index() -> None:
     Called before anything else runs: from then on the installer sees them, and neither the user's
     code nor any other process that is started. Variables of the request's own stay where they are.
     """
-    _index.update(json.loads(os.environ.pop(INDEX_VARIABLE, "{}")))
+    if INDEX_VARIABLE in os.environ:
+        _blot_out(INDEX_VARIABLE)
+        _index.update(json.loads(os.environ.pop(INDEX_VARIABLE)))
+
+
+def _blot_out(name: str) -> None:
+    """Overwrite what the kernel goes on to show of a variable in ``/proc/<pid>/environ``.
+
+    That is the memory in which the process got its variables (proc_pid_environ(5)); to unset one
+    leaves it as it was.
+    """
+    # Not every container has such a variable, and to import it takes time.
+    import ctypes
+
+    getenv = ctypes.CDLL(None).getenv
+    getenv.restype = ctypes.c_void_p
+    address = getenv(name.encode())
+    if address:
+        ctypes.memset(address, ord("*"), len(ctypes.string_at(address)))
 
 
 @attrs.frozen(kw_only=True)

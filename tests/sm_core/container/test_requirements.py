@@ -330,6 +330,10 @@ import os, subprocess, sys
 children = subprocess.check_output([sys.executable, "-c", "import os; print(dict(os.environ))"])
 seen = str(dict(os.environ)) + children.decode()
 assert "hush" not in seen and "SMCORE_PACKAGE_INDEX" not in seen, "the password is there"
+for pid in (os.getpid(), os.getppid()):
+    if os.path.exists("/proc/%d/environ" % pid):
+        with open("/proc/%d/environ" % pid, "rb") as variables:
+            assert b"hush" not in variables.read(), "the kernel still shows the password"
 assert os.environ["UV_INDEX_URL"] == "https://mine.example"
 import tiny_dependency
 """
