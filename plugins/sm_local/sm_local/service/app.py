@@ -18,7 +18,7 @@ from sm_local.service import iam, query, sts
 from sm_local.service.aws_json import JsonService, error_response
 from sm_local.service.context import Context
 from sm_local.service.control import Control, Endpoints, Jobs
-from sm_local.service.errors import ServiceError
+from sm_local.service.errors import ServiceError, is_disk_full, no_space
 from sm_local.service.query import QueryService
 from sm_local.service.s3 import S3
 from sm_local.service.signatures import Authenticator, claimed
@@ -139,14 +139,20 @@ class Application:
             raise
         except Exception as error:
             logger.exception("%s %s failed", request.method, request.path)
-            failure = ServiceError(
-                "InternalFailure",
-                f"the local service failed ({type(error).__name__}: {error}); its log has more:"
-                f" {self._context.home.service_log}",
-                status=500,
-            )
-            response = service.error(failure, request)
+            response = service.error(self._failure(error), request)
         return response
+
+    def _failure(self, error: Exception) -> ServiceError:
+        """What the client is told of an error that no handler expects."""
+        home = self._context.home
+        if is_disk_full(error):
+            return no_space(home.path, error)
+        return ServiceError(
+            "InternalFailure",
+            f"the local service failed ({type(error).__name__}: {error}); its log has more:"
+            f" {home.service_log}",
+            status=500,
+        )
 
     def _service(self, request: Request) -> Service:
         """What the request seems to be for."""

@@ -189,9 +189,11 @@ class BlobWriter:
 
     def close(self) -> None:
         """Forget the blob, unless it is finished."""
-        if not self._file.closed:
+        try:
+            # Writes what is buffered, for which a full disk has no room.
             self._file.close()
-        self._blobs.temporary(self._name).unlink(missing_ok=True)
+        finally:
+            self._blobs.temporary(self._name).unlink(missing_ok=True)
 
 
 def copy_bytes(source: BinaryIO, destination: BinaryIO) -> int:

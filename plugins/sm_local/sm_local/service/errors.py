@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 __all__ = [
     "ServiceError",
     "access_denied",
+    "is_disk_full",
+    "no_space",
     "no_such_bucket",
     "no_such_key",
     "not_implemented",
     "precondition_failed",
 ]
+
+#: What a full disk, a quota and a limit of file sizes answer.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -76,4 +84,25 @@ def no_such_key(key: str) -> ServiceError:
     """What a call about an object that is not there answers."""
     return ServiceError(
         "NoSuchKey", "The specified key does not exist.", status=404, members={"Key": key}
+    )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether `error` says that there is no room for what was to be written."""
+    if isinstance(error, sqlite3.OperationalError):
+        # SQLITE_FULL; the exception has its number only since Python 3.11.
+        return "disk is full" in str(error)
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def no_space(home: Path, error: BaseException) -> ServiceError:
+    """What every call answers that needs more room than there is; nothing of it is kept.
+
+    Not 500 or 503, which clients take for a reason to try again at once.
+    """
+    return ServiceError(
+        "InsufficientStorage",
+        f"there is no room left on the disk of {home} ({error}); nothing of this request was kept."
+        " Make room there, or name a folder on another disk in SMCORE_LOCAL_HOME",
+        status=507,
     )

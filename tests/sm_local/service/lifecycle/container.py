@@ -49,6 +49,10 @@ def train() -> None:
         sys.exit(1)
     if mode == "signal":
         os.kill(os.getpid(), signal.SIGKILL)
+    if mode.startswith("large "):
+        with (BASE / "model/large").open("wb", buffering=0) as file:
+            for _ in range(int(mode.split(" ")[1]) >> 16):
+                file.write(os.urandom(1 << 16))
     if mode == "wait":
         wait(Path(parameters["until"]))
     if mode == "hosts":
