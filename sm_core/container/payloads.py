@@ -46,7 +46,9 @@ def rows_of_csv(body: str, *, width: int | None = None) -> list[list[float]]:
             try:
                 numbers = [*map(float, cells)]
             except ValueError as error:
-                if not any(cell.strip() for cell in cells):
+                # Nothing but commas is a row whose numbers are missing: without it, all answers
+                # that follow would be those of other rows.
+                if len(cells) == 1 and not cells[0].strip():
                     continue
                 line = reader.line_num
                 raise BadPayload(

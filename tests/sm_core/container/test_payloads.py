@@ -82,7 +82,7 @@ def test_what_has_no_form_is_named(write: Any) -> None:
 
 
 def test_csv_is_read() -> None:
-    assert rows_of_csv('1, 2.5\r\n\n"3",-4e2\n , \n') == [[1, 2.5], [3, -400]]
+    assert rows_of_csv('1, 2.5\r\n\n"3",-4e2\n \t\n""\n') == [[1, 2.5], [3, -400]]
     assert rows_of_csv("1,2", width=2) == [[1, 2]]
 
 
@@ -93,6 +93,7 @@ def test_csv_is_read() -> None:
         ("1,2\n\n3", "line 3 has 1 numbers instead of 2"),
         ("a,b\n1,2", "line 1 holds something that is no number: .* 'a'"),
         ("1,", "line 1 holds something that is no number"),
+        ("1,2\n , \n3,4", "line 2 holds something that is no number"),
         ('1,"2', "line 1 is not CSV"),
     ],
 )

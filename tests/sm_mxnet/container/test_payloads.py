@@ -145,3 +145,14 @@ def test_json_widens_to_double_and_csv_does_not() -> None:
     value = FakeNDArray([[4.999992]])
     assert json_of(value) == b"[[4.9999918937683105]]"
     assert csv_of(value) == b"4.999992\r\n"
+
+
+def test_what_a_predict_fn_of_ones_own_makes() -> None:
+    array = FakeNDArray([[1, 2]])
+    assert json.loads(json_of({"scores": array, "count": 1})) == {"scores": [[1, 2]], "count": 1}
+    assert json.loads(json_of(3.5)) == 3.5
+    assert csv_of(3.5) == b"3.5\r\n"
+    assert csv_of(["cat", "dog"]) == b"cat\r\ndog\r\n"
+    for value in ({"scores": array}, None):
+        with pytest.raises(TypeError, match="has no form in CSV; define output_fn in the script"):
+            csv_of(value)

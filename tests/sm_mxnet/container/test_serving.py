@@ -231,12 +231,26 @@ def test_a_file_is_missing_where_the_others_are(container: Container) -> None:
     assert lacks in container.log()
 
 
-def test_a_module_that_is_not_bound_is_named(container: Container) -> None:
-    unbound = "def model_fn(model_dir): return mx.mod.Module(mx.sym.Variable('data'))\n"
-    container.write_code({"serve.py": "import mxnet as mx\n" + unbound})
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        ("", "is not bound: call bind("),
+        ("module.bind([('data', (1, 2))])", "has no parameters: call set_params("),
+    ],
+)
+def test_a_module_that_is_not_ready_is_named(container: Container, step: str, reason: str) -> None:
+    script = f"""
+import mxnet as mx
+def model_fn(model_dir):
+    layer = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=1)
+    module = mx.mod.Module(layer, label_names=None)
+    {step}
+    return module
+"""
+    container.write_code({"serve.py": script})
     with container.serving(variables=PROGRAM) as server:
         assert server.process.wait(60) == 1
-    assert "model_fn returned a Module that is not bound: call bind(" in container.log()
+    assert f"model_fn returned a Module that {reason}" in container.log()
 
 
 @pytest.mark.parametrize(
@@ -406,3 +420,76 @@ def test_the_short_way_predicts_what_mxnet_s_own_does(mxnet_python: str) -> None
         [mxnet_python, "-c", COMPARE], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+#: Networks that go wrong: by what they are given, or by themselves.
+WRONG = """
+import mxnet as mx
+import numpy as np
+from sm_core.container.errors import BadPayload, ContainerError
+from sm_mxnet.container.models import batches, predict
+
+class Own(mx.gluon.Block):
+    def __init__(self, layer, operation):
+        super().__init__()
+        self.layer, self.operation = layer, operation
+
+    def forward(self, x):
+        return self.operation(self.layer(x))
+
+def answer(net, width):
+    try:
+        return predict(batches(np.ones((1, width), dtype="float32"), net), net).asnumpy().tolist()
+    except BadPayload as error:
+        assert "the network does not take an array of the shape (1, 3): Shape inc" in str(error)
+        return "refused"
+    except mx.base.MXNetError as error:
+        assert "shape" in str(error)
+        return "broken"
+
+layer = mx.gluon.nn.Dense(1, in_units=2)
+layer.initialize(mx.init.One())
+right = Own(layer, lambda y: y + 1)
+wrong = Own(layer, lambda y: mx.nd.dot(mx.nd.ones((3, 4)), mx.nd.ones((3, 4))))
+assert [answer(right, 2), answer(right, 3)] == [[[3.0]], "refused"]
+assert [answer(wrong, 2), answer(wrong, 3)] == ["broken", "refused"]
+
+def bound(symbol):
+    module = mx.mod.Module(symbol, label_names=None)
+    module.bind([("data", (4, 2))], for_training=False)
+    module.init_params()
+    return module
+
+mean = bound(mx.sym.mean(mx.sym.Variable("data"), axis=0))
+assert answer(bound(mx.sym.Variable("data")), 2) == [[1.0, 1.0]]
+try:
+    answer(mean, 2)
+except ContainerError as error:
+    assert "a batch of 4 rows with the shape (2,): which part is that of the 3 rows" in str(error)
+else:
+    raise AssertionError("rows that are no rows were taken away")
+"""
+
+
+def test_who_is_at_fault_for_a_shape(mxnet_python: str) -> None:
+    done = subprocess.run([mxnet_python, "-c", WRONG], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+BUCKETS = """
+import mxnet as mx
+def symbol(key):
+    return mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=1, name="fc"), ["data"], None
+def model_fn(model_dir):
+    module = mx.mod.BucketingModule(symbol, default_bucket_key=2)
+    module.bind([("data", (4, 2))], for_training=False)
+    module.init_params(mx.init.One())
+    return module
+"""
+
+
+def test_a_module_of_buckets_serves_the_one_it_is_bound_to(container: Container) -> None:
+    container.write_code({"serve.py": BUCKETS})
+    with container.serve(variables=PROGRAM) as server:
+        rows = [[i, 1] for i in range(6)]
+        assert predicted(server.invoke(json.dumps(rows))) == [[i + 1] for i in range(6)]

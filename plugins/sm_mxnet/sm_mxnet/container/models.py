@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,12 +16,16 @@ import numpy.typing as npt
 
 from sm_core.container.errors import BadPayload, ContainerError, RequestRefused
 
-__all__ = ["batches", "input_shape", "is_bound", "is_supported", "load_module", "predict"]
+__all__ = ["batches", "input_shape", "is_supported", "lacking", "load_module", "predict"]
 
 _SYMBOL = "model-symbol.json"
 _SHAPES = "model-shapes.json"
 #: MXNet's own name for the parameters, and the specification's.
 _PARAMETERS = ("model-0000.params", "model.params")
+#: How the names of the modules with MXNet's layers begin.
+_GLUON = "mxnet.gluon."
+#: Modules whose batches are forwarded here, without an iterator of MXNet.
+_MODULES = (mx.mod.Module, mx.mod.BucketingModule)
 
 
 def is_supported(model: Any) -> bool:
@@ -28,8 +33,17 @@ def is_supported(model: Any) -> bool:
     return isinstance(model, (mx.mod.BaseModule, mx.gluon.Block))
 
 
-def is_bound(model: Any) -> bool:
-    """Whether `model` knows the shapes of its input; a Module that does not cannot predict."""
+def lacking(model: Any) -> str | None:
+    """What a Module lacks to predict, and what gives it that; None for any other model."""
+    if not _is_bound(model):
+        return "is not bound: call bind(data_shapes=..., for_training=False) and set_params"
+    if not getattr(model, "params_initialized", True):
+        return "has no parameters: call set_params(arguments, states)"
+    return None
+
+
+def _is_bound(model: Any) -> bool:
+    """Whether `model` knows the shapes of its input, as far as it has any."""
     return bool(getattr(model, "binded", True))
 
 
@@ -122,7 +136,7 @@ def input_shape(model: Any) -> tuple[int, ...] | None:
     Raises:
         RequestRefused: the model has several inputs, which one list cannot feed.
     """
-    shapes = getattr(model, "data_shapes", None) if is_bound(model) else None
+    shapes = getattr(model, "data_shapes", None) if _is_bound(model) else None
     if not shapes:
         return None
     if len(shapes) > 1:
@@ -189,20 +203,28 @@ def batches(rows: npt.NDArray[np.float32], model: Any) -> Any:
 
 def predict(data: Any, model: Any) -> Any:
     """What `model` answers to `data`: an NDArray, or a list of them for several outputs."""
-    if isinstance(data, _Rows) and isinstance(model, (mx.mod.Module, mx.gluon.Block)):
-        call = partial(_forward if isinstance(model, mx.mod.Module) else _called, model)
-        return _joined([_without_padding(call(array), added) for array, added in data.arrays()])
+    if isinstance(data, _Rows) and isinstance(model, (*_MODULES, mx.gluon.Block)):
+        call = partial(_forward if isinstance(model, _MODULES) else _called, model)
+        return _joined(
+            [_without_padding(call(array), array, added) for array, added in data.arrays()]
+        )
     if isinstance(model, mx.mod.BaseModule):
         return model.predict(data)
     if not isinstance(data, mx.io.DataIter):
         return model(data)
     # A network takes arrays, not iterators.
-    return _joined([_without_padding(model(batch.data[0]), batch.pad or 0) for batch in data])
+    answers = ((batch.data[0], batch.pad or 0) for batch in data)
+    return _joined([_without_padding(model(array), array, added) for array, added in answers])
 
 
 def _forward(module: Any, array: Any) -> Any:
     """What ``module.predict`` does for one batch; the outputs are the module's, and copied."""
-    module.forward(mx.io.DataBatch([array]), is_train=False)
+    batch = mx.io.DataBatch([array])
+    if isinstance(module, mx.mod.BucketingModule):
+        # It serves the bucket that it is bound to, whose shapes the rows have.
+        batch.bucket_key = module._curr_bucket_key
+        batch.provide_data, batch.provide_label = module.data_shapes, module.label_shapes
+    module.forward(batch, is_train=False)
     outputs = [output.copy() for output in module.get_outputs()]
     return outputs if len(outputs) > 1 else outputs[0]
 
@@ -211,13 +233,13 @@ def _called(net: Any, array: Any) -> Any:
     """The network's answer; it alone knows what it takes, and says so in MXNet's words.
 
     Raises:
-        BadPayload: `array` has a shape that it does not take.
+        BadPayload: `array` has a shape that one of MXNet's layers in it does not take.
     """
     try:
         return net(array)
     except (mx.base.MXNetError, ValueError) as error:
         *_, reason = str(error).partition("MXNetError: ")
-        if re.search("shape|ndim", reason, re.IGNORECASE) is None:
+        if re.search("shape|ndim", reason, re.IGNORECASE) is None or not _is_a_layer_s(error):
             raise
         raise BadPayload(
             f"the network does not take an array of the shape {array.shape}: "
@@ -225,10 +247,32 @@ def _called(net: Any, array: Any) -> Any:
         ) from error
 
 
-def _without_padding(output: Any, added: int) -> Any:
+def _is_a_layer_s(error: Exception) -> bool:
+    """Whether a layer of MXNet's raised `error`; not an operation that the script itself calls."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [str(frame.f_globals.get("__name__")) for frame in frames]
+    # All else in MXNet are operations, which fail alike whoever calls them.
+    callers = [name for name in modules if not name.startswith("mxnet.") or name.startswith(_GLUON)]
+    return callers[-1].startswith(_GLUON)
+
+
+def _without_padding(output: Any, batch: Any, added: int) -> Any:
+    """What `output` has for the rows of `batch` without the last ones, which were added.
+
+    Raises:
+        ContainerError: it does not have one row for each of the batch.
+    """
     if isinstance(output, (list, tuple)):
-        return [_without_padding(part, added) for part in output]
-    return output[: len(output) - added] if added else output
+        return [_without_padding(part, batch, added) for part in output]
+    if not added:
+        return output
+    if len(output) != len(batch):
+        raise ContainerError(
+            f"the model answers a batch of {len(batch)} rows with the shape {output.shape}: which "
+            f"part is that of the {added} rows that filled the batch up cannot be told. Bind it to "
+            "batches of one row, or define predict_fn in the script"
+        )
+    return output[: len(output) - added]
 
 
 def _joined(outputs: list[Any]) -> Any:

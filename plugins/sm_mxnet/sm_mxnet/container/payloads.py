@@ -83,15 +83,31 @@ def rows_of_csv(body: str, shape: tuple[int, ...] | None) -> _Rows:
 
 
 def json_of(prediction: Any) -> bytes:
-    """A list of rows; for several outputs, a list of such lists."""
+    """A list of rows; for several outputs, a list of such lists.
+
+    Raises:
+        TypeError: the script's own predict_fn made something that has no form in JSON.
+    """
     if isinstance(prediction, (list, tuple)):
-        return orjson.dumps([_values(output).tolist() for output in prediction])
-    return orjson.dumps(_values(prediction).tolist())
+        values = [_values(output).tolist() for output in prediction]
+    else:
+        values = _values(prediction).tolist()
+    return orjson.dumps(values, default=payloads.plain)
 
 
 def csv_of(prediction: Any) -> bytes:
-    """One line for each row; for several outputs, one line for each output."""
+    """One line for each row; for several outputs, one line for each output.
+
+    Raises:
+        TypeError: the script's own predict_fn made something that has no form in CSV.
+    """
     lines = prediction if isinstance(prediction, (list, tuple)) else _values(prediction)
+    if isinstance(lines, np.ndarray) and lines.ndim == 0:
+        if lines.dtype.hasobject:
+            raise TypeError(
+                f"a {type(prediction).__name__} has no form in CSV; define output_fn in the script"
+            )
+        lines = [lines]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     for line in lines:

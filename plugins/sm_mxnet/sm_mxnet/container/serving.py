@@ -41,18 +41,17 @@ class MXNetHandler(FunctionHandler):
         super().load()
         if self.is_overridden("transform_fn") or self.is_overridden("predict_fn"):
             return
-        from sm_mxnet.container.models import is_bound, is_supported
+        from sm_mxnet.container.models import is_supported, lacking
 
         if not is_supported(self.model):
             raise ContainerError(
                 f"model_fn returned a {type(self.model).__name__}; without predict_fn or "
                 "transform_fn in the script, it must be a Module or a Gluon network"
             )
-        if not is_bound(self.model):
-            raise ContainerError(
-                f"model_fn returned a {type(self.model).__name__} that is not bound: call "
-                "bind(data_shapes=..., for_training=False) and set_params before it is returned"
-            )
+        lacks = lacking(self.model)
+        if lacks is not None:
+            kind = type(self.model).__name__
+            raise ContainerError(f"model_fn returned a {kind} that {lacks} before it is returned")
 
     def _user_module(self) -> ModuleType | None:
         allow_old_names()
