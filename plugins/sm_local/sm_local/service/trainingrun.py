@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -22,6 +23,7 @@ from sm_local.service.checkpoints import CheckpointFolder
 from sm_local.service.context import Context
 from sm_local.service.datasets import input_mode
 from sm_local.service.detached import completed, detached
+from sm_local.service.diskspace import full_disk_note, once_there_is_room
 from sm_local.service.environmentstore import Container, Environments
 from sm_local.service.errors import ServiceError
 from sm_local.service.folders import remove_tree
@@ -88,6 +90,7 @@ class TrainingRun:
         self._ports: list[range] = []
         self._checkpoints = self._hosts.kept_checkpoints()
         self._unsaved = ""
+        self._in_vain = False  # what the job has written is needed for nothing, not even a restart
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -106,15 +109,17 @@ class TrainingRun:
         except _Stopped:
             await self._change(lambda job, now: job.end(now, Outcome.stopped()))
         except _Failed as failure:
-            outcome = Outcome.failed(str(failure))
-            await self._change(lambda job, now: job.end(now, outcome))
+            await self._fail(str(failure))
         except Exception as error:
             logger.exception("training job %s", self.job.name)
-            outcome = Outcome.failed(f"InternalServerError: {type(error).__name__}: {error}")
-            await self._change(lambda job, now: job.end(now, outcome))
+            await self._fail(f"InternalServerError: {type(error).__name__}: {error}")
         finally:
             self._context.networks.give_back(self._ports)
         await detached(partial(clean_up, self._context, self.job), name=f"clean {self.job.name}")
+
+    async def _fail(self, reason: str) -> None:
+        self._in_vain |= self.job.before(Phase.LAUNCHING)
+        await self._change(lambda job, now: job.end(now, Outcome.failed(reason)))
 
     async def _phases(self) -> None:
         if self.job.before(Phase.TRAINING):
@@ -126,6 +131,7 @@ class TrainingRun:
             finally:
                 saving.cancel()
                 await asyncio.gather(saving, return_exceptions=True)
+            self._in_vain = outcome.status == "Failed"
             metrics = await asyncio.to_thread(self._hosts.final_metrics)
             await self._change(lambda job, now: job.leave_training(outcome, now, metrics))
         await self._upload()
@@ -153,9 +159,14 @@ class TrainingRun:
             await self._change(lambda job, now: job.enter(phase, now))
 
     async def _change(self, function: Callable[[TrainingJob, float], TrainingJob]) -> None:
-        self.job = await self._store.change(self.job.name, lambda job: function(job, time.time()))
+        change = partial(self._store.change, self.job.name, lambda job: function(job, time.time()))
+        self.job = await once_there_is_room(change, self._make_room, name=self.job.name)
         if self.job.stopping:
             self._stop.set()
+
+    def _make_room(self) -> None:
+        for name in (*_BESIDE_LOGS, *self.job.hosts) if self._in_vain else ("scratch",):
+            remove_tree(self._folder / name)
 
     async def _prepare(self) -> Container:
         def progress(text: str) -> None:
@@ -255,7 +266,7 @@ class TrainingRun:
     def _save(self, checkpoints: CheckpointFolder, *, settled: bool) -> None:
         try:
             checkpoints.save(settled=settled)
-        except (ServiceError, OSError, UnicodeEncodeError) as error:
+        except (ServiceError, OSError, UnicodeEncodeError, sqlite3.OperationalError) as error:
             reason = error.message if isinstance(error, ServiceError) else str(error)
             if reason != self._unsaved:
                 self._hosts.log(f"checkpoints are not saved: {reason}")
@@ -289,9 +300,10 @@ class TrainingRun:
 
     def _lost(self, status: processes.Status) -> NoReturn:
         processes.sweep(self._folder)
+        self._in_vain = True
         if self._checkpoints is not None:
             self._save(self._checkpoints, settled=False)
-        words = f": {status.message}" if status.message else ""
+        words = f": {status.message}" if status.message else full_disk_note(self._folder)
         # At once: what such a job has written by chance is no model, and is not uploaded.
         raise _Failed(
             "InternalServerError: the supervisor of the training job ended before the job did "
@@ -323,7 +335,8 @@ class TrainingRun:
         if text := self._hosts.tree(host).failure(room):
             blamed = "" if text.startswith(_CUSTOMER) else _BLAMED
             return Outcome.failed(f"{blamed}{text}{end}")
-        return Outcome.failed(f"{_BLAMED}ExitCode {processes.exit_text(code)}")
+        note = full_disk_note(self._folder)
+        return Outcome.failed(f"{_BLAMED}ExitCode {processes.exit_text(code)}{note}")
 
     async def _upload(self) -> None:
         if self._checkpoints is not None:

@@ -155,3 +155,13 @@ def test_a_job_whose_output_does_not_fit(disk: Path, service: Any) -> None:
     service.until(lambda: not list(service.home.jobs.glob("large-*/spec.json")))
     service.train("small")
     assert service.ended("small")["TrainingJobStatus"] == "Completed"
+
+
+def test_a_job_that_fills_the_disk(disk: Path, service: Any) -> None:
+    service.train("larger", mode=f"large {2 * SIZE}")
+    job = service.ended("larger")
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "No space left on device" in job["FailureReason"], job["FailureReason"]
+    service.until(lambda: not list(service.home.jobs.glob("larger-*/spec.json")))
+    service.train("small")
+    assert service.ended("small")["TrainingJobStatus"] == "Completed"
