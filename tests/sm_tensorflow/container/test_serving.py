@@ -134,6 +134,10 @@ def test_what_a_classifier_refuses(serves: Serves) -> None:
             ("nonsense", "the body is not JSON"),
             ('{"examples": [{"inputs": [1]}]}', "feature inputs has 1 values"),
             ('{"instances": []}', "at least one row"),
+            (
+                '{"dtype": "DT_FLOAT", "tensorShape": {"dim": [{"size": "-5"}]}, "floatVal": [1]}',
+                "the tensor's shape is not fully known",
+            ),
         ]:
             assert reason in refusal(server.invoke(body)), body
         assert "this model reads" in refusal(server.invoke("x", content_type="image/png"), 415)
@@ -220,6 +224,8 @@ def test_a_predict_signature_that_parses_examples(serves: Serves) -> None:
             found = value(server.invoke(json.dumps(body)))
             assert found["outputs"]["total"]["floatVal"] == [10]
         assert "image ([2, 2] float)" in refusal(server.invoke('{"picture": [1]}'))
+        numbers = {"dtype": 1, "tensorShape": {"dim": [{"size": 1}]}, "floatVal": [1]}
+        assert "the tensor holds float32" in refusal(server.invoke(json.dumps(numbers)))
 
 
 def test_a_keras_model(serves: Serves) -> None:

@@ -78,8 +78,7 @@ def serialized_examples(rows: Sequence[Mapping[str, Any]], signature: Signature)
 
 def _rows(data: Any) -> list[Mapping[str, Any]]:
     """Values as rows of features: dicts as they are, everything else is the feature ``inputs``."""
-    if is_tensor(data):
-        data = array_of_tensor(data)
+    data = _of_tensor(data)
     convert = getattr(data, "tolist", None)
     if convert is not None:
         data = convert()
@@ -95,7 +94,15 @@ def _rows(data: Any) -> list[Mapping[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    return array_of_tensor(value).reshape(-1).tolist() if is_tensor(value) else value
+    return _of_tensor(value).reshape(-1).tolist() if is_tensor(value) else value
+
+
+def _of_tensor(value: Any) -> Any:
+    """The array in a tensor; anything else as it is."""
+    try:
+        return array_of_tensor(value) if is_tensor(value) else value
+    except ValueError as error:
+        raise BadPayload(str(error)) from None
 
 
 def _predict(data: Any, signature: Signature) -> Prediction:
@@ -154,6 +161,8 @@ def _array(value: Any, name: str, tensor: Tensor) -> Any:
         )
         if is_tensor(value) and tensor.dtype != "DT_STRING":
             array = array_of_tensor(make_tensor_proto(array, tensor.dtype))
+        elif tensor.dtype == "DT_STRING" and array.dtype != object:
+            raise ValueError(f"the tensor holds {array.dtype}")
     except (TypeError, ValueError) as error:
         raise BadPayload(f"input {name} takes {_described(tensor)}: {error}") from None
     shape = tensor.shape
