@@ -70,7 +70,7 @@ def runs_as_script(
     tree = parse_script(path)
     if override is not None or legacy:
         return bool(override)
-    defined = dict(_definitions(tree.body))
+    defined = dict(_definitions(tree.body, path.parent))
     if not all(any(name in defined for name in group) for group in functions.required):
         return True
     names = {name for group in functions.required for name in group if name in defined}
@@ -120,7 +120,7 @@ def defined_functions(path: Path) -> set[str]:
     Raises:
         SourceError: as `parse_script`.
     """
-    return {name for name, _ in _definitions(parse_script(path).body)}
+    return {name for name, _ in _definitions(parse_script(path).body, path.parent)}
 
 
 def only_defined(tree: ast.Module) -> list[str]:
@@ -172,19 +172,38 @@ def _syntax_message(path: Path, error: SyntaxError) -> str:
     return f"{place}: {line.strip()!r} is not valid Python {version}: {error.msg}"
 
 
-def _definitions(body: Sequence[ast.stmt]) -> Iterator[tuple[str, _Parameters]]:
-    """Functions that a module defines or imports at its top level, with their parameters."""
+def _definitions(
+    body: Sequence[ast.stmt], folder: Path, seen: frozenset[Path] = frozenset()
+) -> Iterator[tuple[str, _Parameters]]:
+    """Functions that a module defines or imports at its top level, with their parameters.
+
+    Args:
+        body: of the module.
+        folder: in which it lies.
+        seen: files whose names are being imported already.
+    """
     for node in _top_level(body):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node.name, _parameters(node.args)
         elif isinstance(node, (ast.ImportFrom, ast.Import)):
-            for alias in node.names:
-                name = alias.asname or alias.name
+            names = [alias.asname or alias.name for alias in node.names]
+            if names == ["*"] and isinstance(node, ast.ImportFrom):
+                names = _names_in(node, folder, seen)
+            for name in names:
                 yield name, _Parameters(frozenset(), takes_all=True, imported=True)
         elif isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name):
                     yield target.id, _assigned(node.value)
+
+
+def _names_in(node: ast.ImportFrom, folder: Path, seen: frozenset[Path]) -> list[str]:
+    """The names that ``from … import *`` brings from a file beside the script; else none."""
+    path = folder / f"{(node.module or '').replace('.', '/')}.py"
+    if node.level or path in seen or not path.is_file():
+        return []
+    body = parse_script(path).body
+    return [name for name, _ in _definitions(body, folder, seen | {path})]
 
 
 def _assigned(value: ast.expr) -> _Parameters:

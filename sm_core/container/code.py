@@ -78,6 +78,8 @@ def use_code(code_dir: Path, base_dir: Path) -> None:
 def import_script(code_dir: Path, program: str) -> ModuleType:
     """Import the user's script, a file of `code_dir`, whatever characters its name has.
 
+    What lies beside it in a folder of its own can be imported too, as when Python runs it.
+
     Args:
         code_dir: folder with the code, already on the import path.
         program: the script, relative to `code_dir`; ``.py`` may be missing.
@@ -98,6 +100,8 @@ def import_script(code_dir: Path, program: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ContainerError(f"Python cannot import {path}")
     module = importlib.util.module_from_spec(spec)
+    if path.parent != code_dir:
+        sys.path.insert(0, str(path.parent))
     # Known by its name before it runs: what it pickles refers to the name, and so may its helpers.
     sys.modules[name] = module
     try:

@@ -68,6 +68,23 @@ def test_a_script_of_its_own_is_run(source: str, tmp_path: Path) -> None:
     assert runs_as_script(script(tmp_path, source), TRAIN)
 
 
+def test_functions_may_come_from_a_file_beside_the_script(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    for name, text in [
+        ("trainer", "from train import *\nfrom lib.loop import *\nfrom numpy import *"),
+        ("lib/loop", "from trainer import *\ndef train(hosts): ..."),
+        ("other", "def fit(hosts): ..."),
+    ]:
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    assert not runs_as_script(script(tmp_path, "from trainer import *"), TRAIN)
+    assert runs_as_script(script(tmp_path, "from trainer import *" + MAIN), TRAIN)
+    for text in ("from other import *", "from absent import *", "from . import *"):
+        assert runs_as_script(script(tmp_path, text), TRAIN)
+    (tmp_path / "other.py").write_text("print 'x'", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"other\.py, line 1: .* is Python 2"):
+        runs_as_script(script(tmp_path, "from other import *"), TRAIN)
+
+
 def test_every_group_of_functions_must_be_there(tmp_path: Path) -> None:
     path = script(tmp_path, "def model_fn(a): ...\ndef train_input_fn(b): ...")
     assert not runs_as_script(path, MODEL)

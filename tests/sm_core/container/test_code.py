@@ -128,11 +128,14 @@ def test_a_script_is_imported_whatever_its_name(tmp_path: Path) -> None:
     code = tmp_path / "code"
     (code / "deep").mkdir(parents=True)
     (code / "helper_of_script.py").write_text("value = 3", encoding="utf-8")
-    script = "from helper_of_script import value\nme = __name__"
+    (code / "deep" / "helper_beside_script.py").write_text("other = 4", encoding="utf-8")
+    script = (
+        "from helper_of_script import value\nfrom helper_beside_script import other\nme = __name__"
+    )
     (code / "deep" / "mxnet-train.py").write_text(script, encoding="utf-8")
     use_code(code, tmp_path)
     module = import_script(code, "deep/mxnet-train.py")
-    assert (module.value, module.me) == (3, "mxnet-train")
+    assert (module.value, module.other, module.me) == (3, 4, "mxnet-train")
     assert sys.modules["mxnet-train"] is module
     assert os.environ["PYTHONPATH"] == f"{code}{os.pathsep}/elsewhere"
     assert Path.cwd() == code

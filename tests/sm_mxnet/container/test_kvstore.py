@@ -240,6 +240,35 @@ def test_a_store_that_the_script_keeps_is_closed(cluster: Cluster) -> None:
     assert len(contents) == 1
 
 
+ALONE = """
+import mxnet as mx
+kv = mx.kv.create("dist_sync")
+
+def train(num_gpus):
+    net = mx.gluon.nn.Dense(1, in_units=2)
+    net.initialize(mx.init.One())
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 1}, kvstore=kv)
+    with mx.autograd.record():
+        loss = net(mx.nd.ones((1, 2)))
+    loss.backward()
+    trainer.step(1)
+    print(net.weight.data().asnumpy().tolist(), kv.rank, kv.num_workers, kv.type)
+
+def save(model, model_dir):
+    assert mx.kv.create("local").type == "local"
+"""
+
+
+def test_a_script_may_ask_for_it_on_one_host(tmp_path: Path, mxnet_python: str) -> None:
+    container = Container(tmp_path, python=mxnet_python)
+    container.write_code({"train.py": ALONE})
+    ended = container.train(hyperparameters=TRAIN)
+    assert (ended.exit_code, ended.succeeded) == (0, True), ended.log
+    assert "[[0.0, 0.0]] 0 1 dist_sync" in ended.log
+    assert "kvstore: 1 host, scheduler at 127.0.0.1:" in ended.log
+    assert helpers(container) == []
+
+
 SCRIPT = """
 import os
 import mxnet as mx

@@ -98,6 +98,37 @@ def test_save_is_called_whatever_train_returns(
     assert saved(container) == value
 
 
+@pytest.mark.parametrize("save", ["def save(model): ...", "def save(*, model, model_dir): ..."])
+def test_a_save_that_cannot_be_called_is_told_before_the_training(
+    container: Container, save: str
+) -> None:
+    container.write_code({"train.py": f"{save}\ndef train(): raise ValueError('trained')\n"})
+    failure = container.train(hyperparameters=TRAIN).failure
+    assert failure is not None
+    assert failure.startswith("save cannot be called as save(model, model_dir): ")
+
+
+def test_what_is_no_function_is_no_save(container: Container) -> None:
+    container.write_code({"train.py": "save = True\ndef train(): ...\n"})
+    assert container.train(hyperparameters=TRAIN).exit_code == 0
+
+
+def test_the_script_may_lie_in_a_folder_with_its_own_modules(container: Container) -> None:
+    script = (
+        "import helper\nfrom loop import *\ndef save(model, model_dir): print('saved', model)\n"
+    )
+    container.write_code(
+        {
+            "src/train.py": script,
+            "src/loop.py": "def train(hosts): return len(hosts)\n",
+            "src/helper.py": "",
+        }
+    )
+    ended = container.train(hyperparameters={"sagemaker_program": "src/train.py"})
+    assert ended.exit_code == 0, ended.log
+    assert "saved 1" in ended.log
+
+
 def test_nothing_returned_and_no_save_is_an_empty_model(container: Container) -> None:
     container.write_code({"train.py": "def train(**kwargs): pass\n"})
     ended = container.train(hyperparameters=TRAIN)
@@ -286,6 +317,17 @@ def test_a_gluon_network_needs_a_save_of_its_own(tmp_path: Path, mxnet_python: s
     container.write_code({"train.py": script + save})
     assert container.train(hyperparameters=TRAIN).exit_code == 0
     assert (container.base / "model" / "net.params").stat().st_size > 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["mxnet.py", "mxnet/__init__.py"])
+def test_code_that_hides_mxnet_is_named(tmp_path: Path, mxnet_python: str, name: str) -> None:
+    container = Container(tmp_path, python=mxnet_python)
+    container.write_code({"train.py": "def train(): ...\n", name: "1 / 0\n"})
+    refused = container.train(hyperparameters=TRAIN)
+    assert refused.failure == (
+        f"the code has a {name}, which hides MXNet from your scripts; rename it"
+    )
 
 
 @pytest.mark.timeout(600)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from sm_core.container.plugins import is_installed
+from sm_core.errors import SourceError
 
 __all__ = ["MOVED", "allow_old_names", "split_process_request_fn"]
 
@@ -24,18 +27,37 @@ MOVED = {
 }
 
 
-def allow_old_names() -> None:
+def allow_old_names(code_dir: Path) -> None:
     """Let the script import modules, and find them in ``mx``, by the names that they had in 0.12.
 
     Imports MXNet, if it is there: variables that it reads at import must be set before.
+
+    Args:
+        code_dir: folder with the user's code, from which Python imports first.
+
+    Raises:
+        SourceError: the code hides MXNet.
     """
     if not is_installed("mxnet"):
         return
+    _refuse_hidden(code_dir.absolute())
     importlib.import_module("mxnet")
     for old, new in MOVED.items():
         module = sys.modules.setdefault(old, importlib.import_module(new))
         parent, _, name = old.rpartition(".")
         setattr(sys.modules[parent], name, module)
+
+
+def _refuse_hidden(code_dir: Path) -> None:
+    found = find_spec("mxnet")
+    if found is None or found.origin is None:
+        return
+    origin = Path(found.origin)
+    if origin.is_relative_to(code_dir):
+        raise SourceError(
+            f"the code has a {origin.relative_to(code_dir)}, which hides MXNet from your scripts; "
+            "rename it"
+        )
 
 
 def split_process_request_fn(module: ModuleType | None) -> None:

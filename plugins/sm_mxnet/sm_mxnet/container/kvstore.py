@@ -13,15 +13,18 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
+
+import attrs
 
 from sm_core.container.cluster import Helper, helpers_running, variables_set
 from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.errors import ContainerError
+from sm_core.container.hosts import HostAddress
 from sm_core.errors import ConfigurationError
 
-__all__ = ["kvstore_running"]
+__all__ = ["kvstore_on_demand", "kvstore_running"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +55,8 @@ def kvstore_running(environment: TrainingEnvironment) -> Iterator[None]:
         for role in roles
     ]
     logger.info(
-        "kvstore: %d hosts, scheduler at %s:%s",
-        len(environment.hosts),
+        "kvstore: %s, scheduler at %s:%s",
+        f"{len(environment.hosts)} hosts" if len(environment.hosts) > 1 else "1 host",
         variables["DMLC_PS_ROOT_URI"],
         variables["DMLC_PS_ROOT_PORT"],
     )
@@ -61,6 +64,42 @@ def kvstore_running(environment: TrainingEnvironment) -> Iterator[None]:
         with variables_set({**variables, "DMLC_ROLE": "worker"}):
             yield
         _say_good_bye()
+
+
+@contextmanager
+def kvstore_on_demand(environment: TrainingEnvironment) -> Iterator[None]:
+    """On a job of one host, run the kvstore once what runs inside creates a distributed one.
+
+    AWS's containers of 2017 ran it for each job, so that scripts may ask for ``dist_sync`` however
+    many hosts there are. Imports MXNet.
+    """
+    import mxnet.kvstore
+
+    create = mxnet.kvstore.create
+    with ExitStack() as stack:
+        running: list[None] = []
+
+        def create_when_running(name: Any = "local") -> Any:
+            if not running and isinstance(name, str) and name.lower().startswith("dist"):
+                running.append(stack.enter_context(kvstore_running(_alone(environment))))
+            return create(name)
+
+        mxnet.kvstore.create = create_when_running
+        try:
+            yield
+        finally:
+            mxnet.kvstore.create = create
+
+
+def _alone(environment: TrainingEnvironment) -> TrainingEnvironment:
+    """The only host on the loopback address: its name need not resolve, nor port 8000 be free."""
+    if environment.addresses:
+        return environment
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = HostAddress("127.0.0.1", first=port, last=port)
+    return attrs.evolve(environment, addresses={environment.current_host: own})
 
 
 def _variables(environment: TrainingEnvironment, *, scheduler: str) -> dict[str, str]:

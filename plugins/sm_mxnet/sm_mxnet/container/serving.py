@@ -54,7 +54,7 @@ class MXNetHandler(FunctionHandler):
             raise ContainerError(f"model_fn returned a {kind} that {lacks} before it is returned")
 
     def _user_module(self) -> ModuleType | None:
-        allow_old_names()
+        allow_old_names(self.environment.code_dir)
         module = super()._user_module()
         split_process_request_fn(module)
         return module

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,15 +29,20 @@ def train(environment: TrainingEnvironment) -> bool | None:
     program = environment.program
     if program is None or not _has_functions(environment, program):
         return None
-    allow_old_names()
-    module = import_script(environment.code_dir, program)
-    function = getattr(module, "train", None)
-    if function is None:
-        raise SourceError(f"{program} defines no function train")
-    model = call_with_named(function, _arguments(environment))
-    # A stop that comes now waits: half a model is worth nothing.
-    with deferred_stop():
-        _save(model, module, environment)
+    allow_old_names(environment.code_dir)
+    with _store(environment):
+        module = import_script(environment.code_dir, program)
+        function = getattr(module, "train", None)
+        if function is None:
+            raise SourceError(f"{program} defines no function train")
+        save = _own_save(module)
+        model = call_with_named(function, _arguments(environment))
+        # A stop that comes now waits: half a model is worth nothing.
+        with deferred_stop():
+            if save is not None:
+                save(model, str(environment.model_dir))
+            elif model is not None and environment.is_master:
+                save_module(model, environment.model_dir)
     return True
 
 
@@ -94,10 +100,28 @@ def _output_data_dir(environment: TrainingEnvironment) -> Path:
     return folder
 
 
-def _save(model: Any, module: ModuleType, environment: TrainingEnvironment) -> None:
-    """The script's own ``save`` is always called, the default one for a model on one host only."""
-    custom = getattr(module, "save", None)
-    if custom is not None:
-        custom(model, str(environment.model_dir))
-    elif model is not None and environment.is_master:
-        save_module(model, environment.model_dir)
+def _store(environment: TrainingEnvironment) -> AbstractContextManager[None]:
+    """On several hosts the kvstore runs already; on one, from when the script asks for it."""
+    if len(environment.hosts) > 1 or not is_installed("mxnet"):
+        return nullcontext()
+    from sm_mxnet.container.kvstore import kvstore_on_demand
+
+    return kvstore_on_demand(environment)
+
+
+def _own_save(module: ModuleType) -> Callable[[Any, str], object] | None:
+    """The script's ``save``, which is always called; None if it has none.
+
+    Raises:
+        SourceError: it cannot be called as it will be; better now than after the training.
+    """
+    save: Callable[[Any, str], object] | None = getattr(module, "save", None)
+    if not callable(save):
+        return None
+    try:
+        inspect.signature(save).bind(None, "")
+    except TypeError as error:
+        raise SourceError(f"save cannot be called as save(model, model_dir): {error}") from None
+    except ValueError:
+        pass  # one that does not tell
+    return save
