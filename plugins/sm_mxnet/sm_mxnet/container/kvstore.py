@@ -34,6 +34,8 @@ _PORT = 8000
 _COMMAND = (sys.executable, "-c", "import mxnet")
 #: Seconds that they may take to end once all workers have said good-bye.
 _PATIENCE = 15.0
+#: Seconds after which it is told, again and again, that the other workers have not.
+_WORRY = 60.0
 
 
 @contextmanager
@@ -62,7 +64,13 @@ def kvstore_running(environment: TrainingEnvironment) -> Iterator[None]:
     )
     with helpers_running(environment, helpers, patience=_PATIENCE):
         with variables_set({**variables, "DMLC_ROLE": "worker"}):
-            yield
+            try:
+                yield
+            except SystemExit as end:
+                # A script may end so, too, and others may still need this host's server.
+                if end.code in (None, 0):
+                    _say_good_bye()
+                raise
         _say_good_bye()
 
 
@@ -161,7 +169,13 @@ def _say_good_bye() -> None:
     # In a thread of its own: a signal can interrupt the waiting for it, and nothing in MXNet.
     thread = threading.Thread(target=_close, args=(distributed,), daemon=True)
     thread.start()
-    thread.join()
+    thread.join(_WORRY)
+    while thread.is_alive():
+        logger.warning(
+            "kvstore: other workers have not ended yet. They may wait for this host for ever: a "
+            "synchronous kvstore needs as many batches on each host"
+        )
+        thread.join(_WORRY)
 
 
 def _close(stores: list[Any]) -> None:
