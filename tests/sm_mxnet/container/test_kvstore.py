@@ -304,6 +304,17 @@ def test_a_script_of_its_own_asks_for_it(cluster: Cluster) -> None:
         assert "pulled [2.0, 2.0] of 2" in ended[host].log
 
 
+def test_a_script_of_its_own_asks_for_it_on_one_host(tmp_path: Path, mxnet_python: str) -> None:
+    container = Container(tmp_path, python=mxnet_python)
+    container.write_code({"train.py": SCRIPT})
+    ended = container.train(
+        hyperparameters={**TRAIN, "sagemaker_parameter_server_enabled": True, "_ps_port": 7}
+    )
+    assert ended.exit_code == 0, ended.log
+    assert "pulled [1.0, 1.0] of 1" in ended.log
+    assert helpers(container) == []
+
+
 FAILS_ON_ONE = """
 import mxnet as mx
 def train(current_host, **kwargs):

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import attrs
@@ -24,7 +24,7 @@ from sm_core.container.errors import ContainerError
 from sm_core.container.hosts import HostAddress
 from sm_core.errors import ConfigurationError
 
-__all__ = ["kvstore_on_demand", "kvstore_running"]
+__all__ = ["kvstore_alone", "kvstore_on_demand", "kvstore_running"]
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def kvstore_on_demand(environment: TrainingEnvironment) -> Iterator[None]:
 
         def create_when_running(name: Any = "local") -> Any:
             if not running and isinstance(name, str) and name.lower().startswith("dist"):
-                running.append(stack.enter_context(kvstore_running(_alone(environment))))
+                running.append(stack.enter_context(kvstore_alone(environment)))
             return create(name)
 
         mxnet.kvstore.create = create_when_running
@@ -99,15 +99,16 @@ def kvstore_on_demand(environment: TrainingEnvironment) -> Iterator[None]:
             mxnet.kvstore.create = create
 
 
-def _alone(environment: TrainingEnvironment) -> TrainingEnvironment:
-    """The only host on the loopback address: its name need not resolve, nor port 8000 be free."""
-    if environment.addresses:
-        return environment
+def kvstore_alone(environment: TrainingEnvironment) -> AbstractContextManager[None]:
+    """The kvstore of a job of one host, on a free port of the loopback address.
+
+    The host's name need not resolve, nor port 8000 be free.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     own = HostAddress("127.0.0.1", first=port, last=port)
-    return attrs.evolve(environment, addresses={environment.current_host: own})
+    return kvstore_running(attrs.evolve(environment, addresses={environment.current_host: own}))
 
 
 def _variables(environment: TrainingEnvironment, *, scheduler: str) -> dict[str, str]:
