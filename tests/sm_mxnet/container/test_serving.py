@@ -259,6 +259,17 @@ def model_fn(model_dir):
         ("model-symbol.json", b"{}", "MXNet cannot load the model"),
         ("model-0000.params", b"short", "MXNet cannot load the model"),
         ("model-shapes.json", b'[{"name": "image"}]', "a JSON list of objects with name and shape"),
+        ("model-shapes.json", b"[]", "whole numbers above 0; it is empty"),
+        (
+            "model-shapes.json",
+            b'[{"name": "image", "shape": [1, 0]}]',
+            "image' has the shape [1, 0]",
+        ),
+        (
+            "model-shapes.json",
+            b'[{"name": "image", "shape": [1, 3]}]',
+            "MXNet cannot load the model",
+        ),
         ("model-0000.params", None, "the parameters are not those of a Module"),
     ],
 )
@@ -274,6 +285,32 @@ def test_a_broken_file_is_named(
     with container.serving(variables=PROGRAM) as server:
         assert server.process.wait(60) == 1
     assert reason in container.log()
+
+
+LACKING = """
+import sys
+import mxnet as mx
+from sm_mxnet.container.models import load_module
+
+path = sys.argv[1] + "/model-0000.params"
+values = mx.nd.load(path)
+del values["arg:fc_bias"]
+mx.nd.save(path, values)
+module = load_module(sys.argv[1], first_dimension=1)
+print(module.predict(mx.io.NDArrayIter(mx.nd.array([[[1, 2]]]))).asnumpy().tolist())
+"""
+
+
+def test_parameters_that_a_file_lacks_are_zero_and_told(
+    container: Container, mxnet_python: str
+) -> None:
+    folder = str(container.base / "model")
+    done = subprocess.run(
+        [mxnet_python, "-c", LACKING, folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[[8.0]]\n"
+    assert "the model's parameters lack fc_bias: zero is taken" in done.stderr
 
 
 def test_a_model_of_another_type_needs_functions_of_its_own(container: Container) -> None:

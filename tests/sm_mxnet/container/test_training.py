@@ -205,6 +205,48 @@ def test_how_training_may_fail(
     assert reason in ended.failure
 
 
+ENDLESS = """
+import {module} as work, threading
+def train():
+    work.{kind}(target=threading.Event().wait, name="endless").start()
+def save(model, model_dir):
+    open(model_dir + "/model", "w").close()
+"""
+ENDING = """
+import atexit, threading
+def train():
+    started = threading.Event()
+    thread = threading.Thread(target=lambda: started.wait() and print("the thread has ended"))
+    thread.start()
+    atexit.register(print, "the last word")
+    started.set()
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("module", "kind"), [("threading", "Thread"), ("multiprocessing", "Process")]
+)
+def test_what_never_ends_does_not_hold_up_a_success(
+    container: Container, module: str, kind: str
+) -> None:
+    container.write_code({"train.py": ENDLESS.format(module=module, kind=kind)})
+    ended = container.train(hyperparameters=TRAIN)
+    assert (ended.exit_code, ended.succeeded, ended.failure) == (0, True, None)
+    assert (container.base / "model" / "model").exists()
+    assert "all is done but for what the script left behind" in ended.log
+    assert ("for: endless" in ended.log) == (kind == "Thread")
+    assert container.processes() == []
+
+
+def test_what_ends_after_the_training_is_waited_for(container: Container) -> None:
+    container.write_code({"train.py": ENDING})
+    ended = container.train(hyperparameters=TRAIN)
+    assert (ended.exit_code, ended.succeeded) == (0, True)
+    assert "the thread has ended" in ended.log
+    assert "the last word" in ended.log
+
+
 def test_sys_exit_without_a_code_is_success(container: Container) -> None:
     container.write_code({"train.py": "import sys\ndef train(): sys.exit()\n"})
     ended = container.train(hyperparameters=TRAIN)
