@@ -474,6 +474,9 @@ class Own(mx.gluon.Block):
     def forward(self, x):
         return self.operation(self.layer(x))
 
+def own(data):
+    return predict(data, layer).asnumpy().tolist()
+
 def answer(net, width):
     try:
         return predict(batches(np.ones((1, width), dtype="float32"), net), net).asnumpy().tolist()
@@ -486,6 +489,15 @@ def answer(net, width):
 
 layer = mx.gluon.nn.Dense(1, in_units=2)
 layer.initialize(mx.init.One())
+rows = np.ones((3, 2), dtype="float32")
+every = [rows, mx.nd.array(rows), mx.io.NDArrayIter(rows, batch_size=2)]
+assert [own(data) for data in every] == [[[2]] * 3] * 3
+try:
+    own(mx.io.NDArrayIter(rows, batch_size=4, last_batch_handle="discard"))
+except ContainerError as error:
+    assert str(error) == "the iterator that input_fn made has no batch"
+else:
+    raise AssertionError("nothing was predicted of nothing")
 right = Own(layer, lambda y: y + 1)
 wrong = Own(layer, lambda y: mx.nd.dot(mx.nd.ones((3, 4)), mx.nd.ones((3, 4))))
 assert [answer(right, 2), answer(right, 3)] == [[[3.0]], "refused"]
@@ -508,7 +520,7 @@ else:
 """
 
 
-def test_who_is_at_fault_for_a_shape(mxnet_python: str) -> None:
+def test_what_a_network_takes_and_who_is_at_fault_for_a_shape(mxnet_python: str) -> None:
     done = subprocess.run([mxnet_python, "-c", WRONG], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

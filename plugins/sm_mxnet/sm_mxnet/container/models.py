@@ -233,7 +233,8 @@ def predict(data: Any, model: Any) -> Any:
     if isinstance(model, mx.mod.BaseModule):
         return model.predict(data)
     if not isinstance(data, mx.io.DataIter):
-        return model(data)
+        # What a Module takes, a network does too.
+        return model(mx.nd.array(data) if isinstance(data, np.ndarray) else data)
     # A network takes arrays, not iterators.
     answers = ((batch.data[0], batch.pad or 0) for batch in data)
     return _joined([_without_padding(model(array), array, added) for array, added in answers])
@@ -298,6 +299,8 @@ def _without_padding(output: Any, batch: Any, added: int) -> Any:
 
 
 def _joined(outputs: list[Any]) -> Any:
+    if not outputs:
+        raise ContainerError("the iterator that input_fn made has no batch")
     if len(outputs) == 1:
         return outputs[0]
     if isinstance(outputs[0], list):
