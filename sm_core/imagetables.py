@@ -85,6 +85,10 @@ class Images:
         """The full version that a short one stands for."""
         return self.short_to_full.get(version, version)
 
+    def versions(self) -> set[str]:
+        """Every version that can be named, full or short."""
+        return {*self.short_to_full, *(image.version for image in self.images)}
+
 
 @attrs.frozen(kw_only=True)
 class Dropped:

@@ -40,6 +40,7 @@ from sm_core.settings import (
     MODEL_ENVIRONMENT,
     Network,
     check_kind,
+    check_text,
     environment_of,
     whole_number,
 )
@@ -203,6 +204,8 @@ class Model(Declared):
         tags_of(self.tags)
         environment_of("env", self.env, longest=MODEL_ENVIRONMENT)
         check_codecs(self.serializer, self.deserializer)
+        check_text("framework_version", self.framework_version)
+        check_text("py_version", self.py_version)
         if self.model_server_workers is not None:
             whole_number("model_server_workers", self.model_server_workers)
         check_kind("network", self.network, Network)

@@ -24,6 +24,7 @@ __all__ = [
     "Network",
     "Spot",
     "check_kind",
+    "check_text",
     "environment_of",
     "metrics_of",
     "s3_place",
@@ -163,6 +164,16 @@ def check_kind(name: str, value: Value, kind: type) -> Value:
         f"{name} is {value!r}; give sm_core.{kind.__name__}(…), as in "
         f"{name}={_EXAMPLES[kind.__name__]}"
     )
+
+
+def check_text(name: str, value: str | None) -> None:
+    """See that the option `name` is None or text, as versions are: 1.10 would be another number.
+
+    Raises:
+        ConfigurationError: it is anything else.
+    """
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"{name} is {value!r}; give it as text: {name}={str(value)!r}")
 
 
 _EXAMPLES = {

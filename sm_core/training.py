@@ -38,6 +38,7 @@ from sm_core.settings import (
     Network,
     Spot,
     check_kind,
+    check_text,
     environment_of,
     metrics_of,
     s3_place,
@@ -231,6 +232,8 @@ def check_settings(values: EstimatorValues) -> None:
         warn_user(f"train_max_run={values.train_max_run} is in seconds, and less than a minute")
     if values.output_path is not None:
         s3_place("output_path", values.output_path)
+    check_text("framework_version", values.framework_version)
+    check_text("py_version", values.py_version)
     tags_of(values.tags)
     metrics_of(values.metrics)
     environment_of("environment", values.environment, longest=JOB_ENVIRONMENT)

@@ -6,9 +6,17 @@ import faulthandler
 import sys
 
 from sm_core.container.installers import withhold_index
-from sm_core.container.process import as_init, end_children, end_with_supervisor, leave
+from sm_core.container.process import (
+    as_init,
+    end_children,
+    end_with_supervisor,
+    leave,
+    leave_in_time,
+)
 
 USAGE = "usage: python -m sm_core.container train|serve"
+#: Seconds for threads and processes of the user's to end after a training that succeeded.
+_PATIENCE = 30.0
 
 
 def main(arguments: list[str]) -> int:
@@ -33,6 +41,8 @@ def main(arguments: list[str]) -> int:
         # hold up a failure.
         end_children()
         leave(code)
+    if arguments == ["train"]:
+        leave_in_time(_PATIENCE)
     return 0
 
 

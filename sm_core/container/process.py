@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "end_with_supervisor",
     "exit_code_of",
     "leave",
+    "leave_in_time",
     "raise_on_stop",
     "started_child",
     "tethered_child",
@@ -248,6 +250,28 @@ def end_children() -> None:
     for child in multiprocessing.active_children():
         child.kill()
         child.join()
+
+
+def leave_in_time(seconds: float) -> None:
+    """End this process with success after so many seconds, unless it ends by itself before.
+
+    Python waits at its end for every thread and process of the user's that is not a daemon: for
+    those that work on for a while, as for one that never ends.
+    """
+    threading.Thread(target=_leave_late, args=(seconds,), daemon=True).start()
+
+
+def _leave_late(seconds: float) -> None:
+    time.sleep(seconds)
+    mine = threading.main_thread()
+    threads = [each.name for each in threading.enumerate() if each is not mine and not each.daemon]
+    logger.warning(
+        "all is done but for what the script left behind, which %.0f seconds were not enough for%s",
+        seconds,
+        f": {', '.join(threads)}" if threads else "",
+    )
+    end_children()
+    leave(0)
 
 
 def leave(code: int) -> NoReturn:

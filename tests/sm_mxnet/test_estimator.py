@@ -65,6 +65,16 @@ def test_requests_in_each_partition(
     assert registry.endswith(f".dkr.ecr.{region}.{domain}")
 
 
+@pytest.mark.parametrize("option", [{"framework_version": 1.9}, {"py_version": 3}])
+def test_a_version_is_text(script: str, option: dict[str, Any]) -> None:
+    ((name, value),) = option.items()
+    reason = rf"{name} is {value}; give it as text: {name}='{value}'"
+    with pytest.raises(ConfigurationError, match=reason):
+        MXNet(script, "SageMakerRole", 1, "ml.c4.xlarge", **option)
+    with pytest.raises(ConfigurationError, match=reason):
+        MXNetModel("s3://b/model.tar.gz", "SageMakerRole", **option)
+
+
 def test_signatures_name_the_options() -> None:
     assert list(inspect.signature(MXNet).parameters)[:4] == [
         "entry_point",

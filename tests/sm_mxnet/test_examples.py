@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -31,12 +31,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         run(folder, "-m", "sm_core.cli", "local", "down", "--all")
 
 
-def run(folder: Path, *arguments: str) -> str:
+def run(
+    folder: Path,
+    *arguments: str,
+    home: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> str:
     """What a Python program prints there; fails with its output if it does."""
     answer = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "SMCORE_LOCAL_HOME": str(folder / "home")},
+        env={
+            **os.environ,
+            "SMCORE_LOCAL_HOME": str(home or folder / "home"),
+            **(variables or {}),
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -61,6 +70,54 @@ def test_two_hosts_learn_as_much_as_one_and_any_format_is_served(folder: Path) -
     own = run(folder, "own_formats.py")
     assert accuracy(own, "by npy") == together
     assert re.search(r"the first: \{'digit': \d, 'probability': [\d.]+\}", own)
+
+
+#: What a user of AWS runs; the environment says that AWS is the local service.
+AS_ON_AWS = """
+import io, json, tarfile
+from digits import HERE, accuracy, held_out
+from sm_core import Session
+from sm_mxnet import MXNetModel
+
+session = Session()
+client = session.sagemaker_client
+(job,) = client.list_training_jobs()["TrainingJobSummaries"]
+job = client.describe_training_job(TrainingJobName=job["TrainingJobName"])
+model = MXNetModel(
+    job["ModelArtifacts"]["S3ModelArtifacts"],
+    job["RoleArn"],
+    entry_point="train_gluon.py",
+    source_dir=str(HERE / "code"),
+    framework_version="1.9.0",
+    sagemaker_session=session,
+)
+with model.deploy(1, "ml.c5.xlarge") as predictor:
+    pixels, _ = held_out()
+    share = accuracy(predictor.predict(pixels / 16))
+    served = client.describe_model(ModelName=predictor.endpoint_name)["PrimaryContainer"]
+bucket, _, key = served["ModelDataUrl"].removeprefix("s3://").partition("/")
+archive = session.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+names = tarfile.open(fileobj=io.BytesIO(archive)).getnames()
+print(json.dumps([session.backend.name, share, served, names]))
+"""
+
+
+@pytest.mark.long
+def test_a_model_with_the_code_in_its_archive_is_served_as_on_aws(folder: Path) -> None:
+    home = folder / "other home"
+    alone = accuracy(run(folder, "gluon.py", home=home), "on one host")
+    try:
+        lines = run(folder, "-m", "sm_core.cli", "local", "env", home=home).splitlines()
+        given = dict(line.removeprefix("export ").split("=", 1) for line in lines if "=" in line)
+        answer = run(folder, "-c", AS_ON_AWS, home=home, variables=given)
+    finally:
+        run(folder, "-m", "sm_core.cli", "local", "down", "--all", home=home)
+    backend, share, served, names = json.loads(answer.splitlines()[-1])
+    assert backend == "aws"
+    assert f"{share:.1%}" == f"{alone:.1f}%"
+    assert served["Image"].endswith("/mxnet-inference:1.9.0-cpu-py38")
+    assert served["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
+    assert {"net.params", "code/train_gluon.py", "code/serve_npy.py"} <= set(names)
 
 
 FAILING = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from sm_core.containerspec import ContainerSpec, Device
@@ -94,6 +95,27 @@ def test_hook_sm_image(
     spec = container(image=uri)
     assert spec is not None
     assert spec.version == "1.9.1"
+
+
+@pytest.mark.parametrize("scope", ["training", "inference"])
+@pytest.mark.parametrize("version", ["1.9.1", "1.5.1", "1.5"])
+def test_versions_that_aws_has_no_image_of_run_here_alone(version: str, scope: Scope) -> None:
+    there = ImageRequest(
+        framework="mxnet",
+        region="us-west-2",
+        instance_type="ml.p3.2xlarge",
+        scope=scope,
+        version=version,
+    )
+    image = resolve_image(attrs.evolve(there, own_container=True))
+    assert image == f"sm-mxnet:{version}-gpu"
+    spec = container(image=image)
+    assert spec is not None
+    assert spec.version == "1.9.1"
+    with pytest.raises(ImageError, match=f"there is no mxnet {version} image for {scope}"):
+        resolve_image(there)
+    known = attrs.evolve(there, own_container=True, version="1.4")
+    assert resolve_image(known) == resolve_image(attrs.evolve(known, own_container=False))
 
 
 def test_an_image_of_another_framework_is_left_alone() -> None:

@@ -42,10 +42,9 @@ def sm_image(request: ImageRequest) -> str | None:
     """The URI of one of AWS's images."""
     if request.framework != NAME:
         return None
-    from sm_core.imagechoice import image_uri
-    from sm_mxnet.images import image_table
+    from sm_mxnet.images import image_for
 
-    return image_uri(image_table(), request)
+    return image_for(request)
 
 
 @hookimpl

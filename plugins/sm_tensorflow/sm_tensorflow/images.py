@@ -163,8 +163,7 @@ def _runtime(asked: str, *, function_mode: bool | None) -> str:
 
 
 def _versions_of_images(scope: str) -> set[str]:
-    images = image_table().with_users().frameworks["tensorflow"][scope]
-    return {*images.short_to_full, *(image.version for image in images.images)}
+    return image_table().with_users().frameworks["tensorflow"][scope].versions()
 
 
 def _full(version: str) -> str:

@@ -17,26 +17,13 @@ import pytest
 from sklearn.datasets import load_digits
 
 from sm_core.testing.containers import Container, Ended
+from tests.ports import free_ports
 
 pytestmark = [pytest.mark.integ, pytest.mark.timeout(600)]
 
 PATIENCE = 60.0
 HOSTS = ("algo-1", "algo-2")
 TRAIN = {"sagemaker_program": "train.py"}
-
-
-def free_ports(count: int) -> int:
-    """The first of several ports that follow each other and are free."""
-    for first in range(30000, 32000, count):
-        with ExitStack() as probes:
-            try:
-                for port in range(first, first + count):
-                    probe = probes.enter_context(socket.socket())
-                    probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return first
-    raise AssertionError("no free ports")
 
 
 class Cluster:
@@ -240,6 +227,34 @@ def test_a_store_that_the_script_keeps_is_closed(cluster: Cluster) -> None:
     assert len(contents) == 1
 
 
+EXITS = """
+import pathlib, sys, time
+import mxnet as mx
+
+def train(current_host, output_data_dir, **kwargs):
+    kv = mx.kv.create("dist_sync")
+    keys = [str(number) for number in range(8)]
+    kv.init(keys, [mx.nd.ones((2,))] * 8)
+    left = pathlib.Path(output_data_dir.replace("algo-2", "algo-1"), "left")
+    if current_host == "algo-1":
+        left.touch()
+        sys.exit()
+    while not left.exists():
+        time.sleep(0.02)
+    for _ in range(20):
+        kv.pull(keys, out=[mx.nd.zeros((2,)) for _ in keys])
+        mx.nd.waitall()
+    sys.exit(0)
+"""
+
+
+def test_a_host_that_exits_early_serves_the_others_to_their_end(cluster: Cluster) -> None:
+    cluster.write_code(EXITS)
+    ended = cluster.train(TRAIN)
+    assert [ended[host].exit_code for host in HOSTS] == [0, 0], [ended[host].log for host in HOSTS]
+    assert "kvstore: waiting for the other workers to end" in ended["algo-1"].log
+
+
 ALONE = """
 import mxnet as mx
 kv = mx.kv.create("dist_sync")
@@ -287,6 +302,17 @@ def test_a_script_of_its_own_asks_for_it(cluster: Cluster) -> None:
     for host in HOSTS:
         assert ended[host].exit_code == 0, ended[host].log
         assert "pulled [2.0, 2.0] of 2" in ended[host].log
+
+
+def test_a_script_of_its_own_asks_for_it_on_one_host(tmp_path: Path, mxnet_python: str) -> None:
+    container = Container(tmp_path, python=mxnet_python)
+    container.write_code({"train.py": SCRIPT})
+    ended = container.train(
+        hyperparameters={**TRAIN, "sagemaker_parameter_server_enabled": True, "_ps_port": 7}
+    )
+    assert ended.exit_code == 0, ended.log
+    assert "pulled [1.0, 1.0] of 1" in ended.log
+    assert helpers(container) == []
 
 
 FAILS_ON_ONE = """

@@ -259,6 +259,17 @@ def model_fn(model_dir):
         ("model-symbol.json", b"{}", "MXNet cannot load the model"),
         ("model-0000.params", b"short", "MXNet cannot load the model"),
         ("model-shapes.json", b'[{"name": "image"}]', "a JSON list of objects with name and shape"),
+        ("model-shapes.json", b"[]", "whole numbers above 0; it is empty"),
+        (
+            "model-shapes.json",
+            b'[{"name": "image", "shape": [1, 0]}]',
+            "image' has the shape [1, 0]",
+        ),
+        (
+            "model-shapes.json",
+            b'[{"name": "image", "shape": [1, 3]}]',
+            "MXNet cannot load the model",
+        ),
         ("model-0000.params", None, "the parameters are not those of a Module"),
     ],
 )
@@ -274,6 +285,32 @@ def test_a_broken_file_is_named(
     with container.serving(variables=PROGRAM) as server:
         assert server.process.wait(60) == 1
     assert reason in container.log()
+
+
+LACKING = """
+import sys
+import mxnet as mx
+from sm_mxnet.container.models import load_module
+
+path = sys.argv[1] + "/model-0000.params"
+values = mx.nd.load(path)
+del values["arg:fc_bias"]
+mx.nd.save(path, values)
+module = load_module(sys.argv[1], first_dimension=1)
+print(module.predict(mx.io.NDArrayIter(mx.nd.array([[[1, 2]]]))).asnumpy().tolist())
+"""
+
+
+def test_parameters_that_a_file_lacks_are_zero_and_told(
+    container: Container, mxnet_python: str
+) -> None:
+    folder = str(container.base / "model")
+    done = subprocess.run(
+        [mxnet_python, "-c", LACKING, folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[[8.0]]\n"
+    assert "the model's parameters lack fc_bias: zero is taken" in done.stderr
 
 
 def test_a_model_of_another_type_needs_functions_of_its_own(container: Container) -> None:
@@ -437,6 +474,9 @@ class Own(mx.gluon.Block):
     def forward(self, x):
         return self.operation(self.layer(x))
 
+def own(data):
+    return predict(data, layer).asnumpy().tolist()
+
 def answer(net, width):
     try:
         return predict(batches(np.ones((1, width), dtype="float32"), net), net).asnumpy().tolist()
@@ -449,6 +489,15 @@ def answer(net, width):
 
 layer = mx.gluon.nn.Dense(1, in_units=2)
 layer.initialize(mx.init.One())
+rows = np.ones((3, 2), dtype="float32")
+every = [rows, mx.nd.array(rows), mx.io.NDArrayIter(rows, batch_size=2)]
+assert [own(data) for data in every] == [[[2]] * 3] * 3
+try:
+    own(mx.io.NDArrayIter(rows, batch_size=4, last_batch_handle="discard"))
+except ContainerError as error:
+    assert str(error) == "the iterator that input_fn made has no batch"
+else:
+    raise AssertionError("nothing was predicted of nothing")
 right = Own(layer, lambda y: y + 1)
 wrong = Own(layer, lambda y: mx.nd.dot(mx.nd.ones((3, 4)), mx.nd.ones((3, 4))))
 assert [answer(right, 2), answer(right, 3)] == [[[3.0]], "refused"]
@@ -471,7 +520,7 @@ else:
 """
 
 
-def test_who_is_at_fault_for_a_shape(mxnet_python: str) -> None:
+def test_what_a_network_takes_and_who_is_at_fault_for_a_shape(mxnet_python: str) -> None:
     done = subprocess.run([mxnet_python, "-c", WRONG], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -124,9 +124,10 @@ def test_the_script_may_lie_in_a_folder_with_its_own_modules(container: Containe
             "src/helper.py": "",
         }
     )
-    ended = container.train(hyperparameters={"sagemaker_program": "src/train.py"})
-    assert ended.exit_code == 0, ended.log
-    assert "saved 1" in ended.log
+    for program in ("src/train.py", "src/train"):  # AWS's containers left the suffix out
+        ended = container.train(hyperparameters={"sagemaker_program": program})
+        assert ended.exit_code == 0, ended.log
+        assert "saved 1" in ended.log
 
 
 def test_nothing_returned_and_no_save_is_an_empty_model(container: Container) -> None:
@@ -202,6 +203,48 @@ def test_how_training_may_fail(
     assert ended.exit_code == exit_code
     assert ended.failure is not None
     assert reason in ended.failure
+
+
+ENDLESS = """
+import {module} as work, threading
+def train():
+    work.{kind}(target=threading.Event().wait, name="endless").start()
+def save(model, model_dir):
+    open(model_dir + "/model", "w").close()
+"""
+ENDING = """
+import atexit, threading
+def train():
+    started = threading.Event()
+    thread = threading.Thread(target=lambda: started.wait() and print("the thread has ended"))
+    thread.start()
+    atexit.register(print, "the last word")
+    started.set()
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("module", "kind"), [("threading", "Thread"), ("multiprocessing", "Process")]
+)
+def test_what_never_ends_does_not_hold_up_a_success(
+    container: Container, module: str, kind: str
+) -> None:
+    container.write_code({"train.py": ENDLESS.format(module=module, kind=kind)})
+    ended = container.train(hyperparameters=TRAIN)
+    assert (ended.exit_code, ended.succeeded, ended.failure) == (0, True, None)
+    assert (container.base / "model" / "model").exists()
+    assert "all is done but for what the script left behind" in ended.log
+    assert ("for: endless" in ended.log) == (kind == "Thread")
+    assert container.processes() == []
+
+
+def test_what_ends_after_the_training_is_waited_for(container: Container) -> None:
+    container.write_code({"train.py": ENDING})
+    ended = container.train(hyperparameters=TRAIN)
+    assert (ended.exit_code, ended.succeeded) == (0, True)
+    assert "the thread has ended" in ended.log
+    assert "the last word" in ended.log
 
 
 def test_sys_exit_without_a_code_is_success(container: Container) -> None:

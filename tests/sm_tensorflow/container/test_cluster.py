@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,28 +12,13 @@ from typing import Any
 import pytest
 
 from sm_core.testing.containers import Container, Ended
+from tests.ports import free_ports
 from tests.sm_tensorflow.container.jobs import LINEAR, checkpoints, container_of, exported, wait_for
 
 pytestmark = [pytest.mark.integ, pytest.mark.timeout(600)]
 
 TRAIN = {"sagemaker_program": "train.py", "training_steps": 200, "evaluation_steps": 1}
 PORTS = 4
-
-
-def free_ports(count: int) -> int:
-    """The first of several ports that follow each other and are free."""
-    # Below the ports that the system gives out by itself; anywhere, since others look for some too.
-    begin = random.SystemRandom().randrange(15000, 30000)
-    for first in range(begin, 32000, count):
-        with ExitStack() as probes:
-            try:
-                for port in range(first, first + count):
-                    probe = probes.enter_context(socket.socket())
-                    probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return first
-    raise AssertionError("no free ports")
 
 
 class Cluster:

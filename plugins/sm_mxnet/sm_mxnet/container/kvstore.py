@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import attrs
@@ -24,7 +24,7 @@ from sm_core.container.errors import ContainerError
 from sm_core.container.hosts import HostAddress
 from sm_core.errors import ConfigurationError
 
-__all__ = ["kvstore_on_demand", "kvstore_running"]
+__all__ = ["kvstore_alone", "kvstore_on_demand", "kvstore_running"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ _PORT = 8000
 _COMMAND = (sys.executable, "-c", "import mxnet")
 #: Seconds that they may take to end once all workers have said good-bye.
 _PATIENCE = 15.0
+#: Seconds after which it is told, again and again, that the other workers have not.
+_WORRY = 60.0
 
 
 @contextmanager
@@ -62,7 +64,13 @@ def kvstore_running(environment: TrainingEnvironment) -> Iterator[None]:
     )
     with helpers_running(environment, helpers, patience=_PATIENCE):
         with variables_set({**variables, "DMLC_ROLE": "worker"}):
-            yield
+            try:
+                yield
+            except SystemExit as end:
+                # A script may end so, too, and others may still need this host's server.
+                if end.code in (None, 0):
+                    _say_good_bye()
+                raise
         _say_good_bye()
 
 
@@ -81,7 +89,7 @@ def kvstore_on_demand(environment: TrainingEnvironment) -> Iterator[None]:
 
         def create_when_running(name: Any = "local") -> Any:
             if not running and isinstance(name, str) and name.lower().startswith("dist"):
-                running.append(stack.enter_context(kvstore_running(_alone(environment))))
+                running.append(stack.enter_context(kvstore_alone(environment)))
             return create(name)
 
         mxnet.kvstore.create = create_when_running
@@ -91,15 +99,16 @@ def kvstore_on_demand(environment: TrainingEnvironment) -> Iterator[None]:
             mxnet.kvstore.create = create
 
 
-def _alone(environment: TrainingEnvironment) -> TrainingEnvironment:
-    """The only host on the loopback address: its name need not resolve, nor port 8000 be free."""
-    if environment.addresses:
-        return environment
+def kvstore_alone(environment: TrainingEnvironment) -> AbstractContextManager[None]:
+    """The kvstore of a job of one host, on a free port of the loopback address.
+
+    The host's name need not resolve, nor port 8000 be free.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     own = HostAddress("127.0.0.1", first=port, last=port)
-    return attrs.evolve(environment, addresses={environment.current_host: own})
+    return kvstore_running(attrs.evolve(environment, addresses={environment.current_host: own}))
 
 
 def _variables(environment: TrainingEnvironment, *, scheduler: str) -> dict[str, str]:
@@ -161,7 +170,13 @@ def _say_good_bye() -> None:
     # In a thread of its own: a signal can interrupt the waiting for it, and nothing in MXNet.
     thread = threading.Thread(target=_close, args=(distributed,), daemon=True)
     thread.start()
-    thread.join()
+    thread.join(_WORRY)
+    while thread.is_alive():
+        logger.warning(
+            "kvstore: other workers have not ended yet. They may wait for this host for ever: a "
+            "synchronous kvstore needs as many batches on each host"
+        )
+        thread.join(_WORRY)
 
 
 def _close(stores: list[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import traceback
 from collections.abc import Iterator
@@ -18,8 +19,13 @@ from sm_core.container.errors import BadPayload, ContainerError, RequestRefused
 
 __all__ = ["batches", "input_shape", "is_supported", "lacking", "load_module", "predict"]
 
+logger = logging.getLogger(__name__)
+
 _SYMBOL = "model-symbol.json"
 _SHAPES = "model-shapes.json"
+_SHAPES_FORM = (
+    f"{_SHAPES} must be a JSON list of objects with name and shape, a list of whole numbers above 0"
+)
 #: MXNet's own name for the parameters, and the specification's.
 _PARAMETERS = ("model-0000.params", "model.params")
 #: How the names of the modules with MXNet's layers begin.
@@ -59,7 +65,7 @@ def load_module(model_dir: str, *, first_dimension: int) -> Any:
     """
     folder = _folder(Path(model_dir))
     shapes = [
-        (entry["name"], _resized(entry["shape"], first_dimension))
+        (entry["name"], _resized(entry, first_dimension))
         for entry in _read_shapes(folder / _SHAPES)
     ]
     parameters = next(path for name in _PARAMETERS if (path := folder / name).is_file())
@@ -70,10 +76,21 @@ def load_module(model_dir: str, *, first_dimension: int) -> Any:
             symbol, data_names=[name for name, _ in shapes], label_names=None, context=mx.cpu()
         )
         module.bind(data_shapes=shapes, for_training=False)
-        module.set_params(*_arguments_and_states(values), allow_missing=True)
-    except (mx.base.MXNetError, ValueError) as error:
+        arguments, states = _arguments_and_states(values)
+        module.set_params(arguments, states, allow_missing=True)
+    except (mx.base.MXNetError, RuntimeError, ValueError) as error:
         raise ContainerError(f"MXNet cannot load the model in {folder}: {error}") from error
+    _warn_of_missing(module, symbol, {*arguments, *states})
     return module
+
+
+def _warn_of_missing(module: Any, symbol: Any, given: set[str]) -> None:
+    """Tell which parameters stay zero: the states with which an RNN begins may, weights may not."""
+    wanted = [*symbol.list_arguments(), *symbol.list_auxiliary_states()]
+    labels = {name for name in wanted if name.endswith("label")}
+    missing = [name for name in wanted if name not in {*given, *module.data_names, *labels}]
+    if missing:
+        logger.warning("the model's parameters lack %s: zero is taken", ", ".join(missing))
 
 
 def _folder(model_dir: Path) -> Path:
@@ -105,15 +122,20 @@ def _only_folder(model_dir: Path) -> list[Path]:
 def _read_shapes(path: Path) -> list[dict[str, Any]]:
     try:
         entries: list[dict[str, Any]] = json.loads(path.read_bytes())
-        return [{"name": entry["name"], "shape": list(entry["shape"])} for entry in entries]
+        shapes = [{"name": entry["name"], "shape": list(entry["shape"])} for entry in entries]
     except (ValueError, TypeError, KeyError) as error:
-        raise ContainerError(
-            f"{path.name} must be a JSON list of objects with name and shape: {error!r}"
-        ) from error
+        raise ContainerError(f"{_SHAPES_FORM}: {error!r}") from error
+    if not shapes:
+        raise ContainerError(f"{_SHAPES_FORM}; it is empty")
+    return shapes
 
 
-def _resized(shape: list[int], first_dimension: int) -> tuple[int, ...]:
-    return (first_dimension or shape[0], *shape[1:])
+def _resized(entry: dict[str, Any], first_dimension: int) -> tuple[int, ...]:
+    """The shape of one input of `first_dimension` rows, or of its own number of them."""
+    shape = (first_dimension or entry["shape"][0], *entry["shape"][1:]) if entry["shape"] else ()
+    if not shape or not all(type(size) is int and size > 0 for size in shape):
+        raise ContainerError(f"{_SHAPES_FORM}; {entry['name']!r} has the shape {entry['shape']}")
+    return shape
 
 
 def _arguments_and_states(values: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -211,7 +233,8 @@ def predict(data: Any, model: Any) -> Any:
     if isinstance(model, mx.mod.BaseModule):
         return model.predict(data)
     if not isinstance(data, mx.io.DataIter):
-        return model(data)
+        # What a Module takes, a network does too.
+        return model(mx.nd.array(data) if isinstance(data, np.ndarray) else data)
     # A network takes arrays, not iterators.
     answers = ((batch.data[0], batch.pad or 0) for batch in data)
     return _joined([_without_padding(model(array), array, added) for array, added in answers])
@@ -276,6 +299,8 @@ def _without_padding(output: Any, batch: Any, added: int) -> Any:
 
 
 def _joined(outputs: list[Any]) -> Any:
+    if not outputs:
+        raise ContainerError("the iterator that input_fn made has no batch")
     if len(outputs) == 1:
         return outputs[0]
     if isinstance(outputs[0], list):

@@ -15,6 +15,7 @@ from sm_core.container.environment import TrainingEnvironment
 from sm_core.container.functions import call_with_named
 from sm_core.container.plugins import is_installed
 from sm_core.container.process import deferred_stop
+from sm_core.container.scriptmode import run_script
 from sm_core.errors import SourceError
 from sm_core.scripts import runs_as_script
 from sm_mxnet.container.compatibility import allow_old_names
@@ -28,7 +29,7 @@ def train(environment: TrainingEnvironment) -> bool | None:
     """Train in function mode; None leaves a script that runs by itself to script mode."""
     program = environment.program
     if program is None or not _has_functions(environment, program):
-        return None
+        return _run_alone_with_kvstore(environment)
     allow_old_names(environment.code_dir)
     with _store(environment):
         module = import_script(environment.code_dir, program)
@@ -48,18 +49,35 @@ def train(environment: TrainingEnvironment) -> bool | None:
 
 def cluster(environment: TrainingEnvironment) -> AbstractContextManager[None] | None:
     """MXNet's kvstore for a job that can use it: in function mode always, else where asked for."""
-    asked = environment.hyperparameters.get("sagemaker_parameter_server_enabled") is True
     functions = environment.program is not None and _has_functions(environment, environment.program)
-    if not (asked or functions) or not is_installed("mxnet"):
+    if not (_asks_for_kvstore(environment) or functions) or not is_installed("mxnet"):
         return None
     from sm_mxnet.container.kvstore import kvstore_running
 
     return kvstore_running(environment)
 
 
+def _asks_for_kvstore(environment: TrainingEnvironment) -> bool:
+    return environment.hyperparameters.get("sagemaker_parameter_server_enabled") is True
+
+
+def _run_alone_with_kvstore(environment: TrainingEnvironment) -> bool | None:
+    """Run a script that asks for the kvstore on one host, where nothing runs beside others."""
+    several = len(environment.hosts) > 1
+    if several or not _asks_for_kvstore(environment) or not is_installed("mxnet"):
+        return None
+    from sm_mxnet.container.kvstore import kvstore_alone
+
+    with kvstore_alone(environment):
+        run_script(environment)
+    return True
+
+
 def _has_functions(environment: TrainingEnvironment, program: str) -> bool:
-    """Whether `program` is a script whose functions are called."""
+    """Whether `program` is a script whose functions are called; ``.py`` may be missing."""
     script = environment.code_dir / program
+    if not script.is_file():
+        script = environment.code_dir / f"{program}.py"
     return script.is_file() and not runs_as_script(
         script, FUNCTIONS, override=environment.script_mode
     )
