@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,10 +48,87 @@ def test_a_tag_that_names_nothing(context: Context) -> None:
 
 
 def test_an_image_that_no_plugin_knows(context: Context) -> None:
-    with pytest.raises(
-        ServiceError, match=r"knows the image nobody/knows:1; it knows those of .*mxnet"
-    ):
+    with pytest.raises(ServiceError, match=r"knows the image nobody/knows:1") as caught:
         Environments(context).resolve({}, "nobody/knows:1")
+    assert caught.value.code == "ValidationException"
+    message = str(caught.value)
+    named = re.findall(r"[0-9]{12}\.dkr\.ecr\.us-east-1\.amazonaws\.com/([\w-]+):", message)
+    assert named == ["kmeans", "linear-learner", "mxnet-training", "pca", "tensorflow-training"]
+    for way_out in ("pip install sm-mxnet", "sm local down", "through sm_core", "on AWS"):
+        assert way_out in message
+
+
+def test_the_images_that_a_refusal_names_are_known(context: Context) -> None:
+    environments = Environments(context)
+    with pytest.raises(ServiceError) as caught:
+        environments.resolve({}, "nobody/knows:1")
+    named = re.findall(r"[\w.-]+\.amazonaws\.com/[\w.:-]+\w", str(caught.value))
+    assert len(named) == 5
+    assert len({environments.resolve({}, image) for image in named}) == 5
+
+
+def ecr(account: str, name: str, region: str = "us-east-1", domain: str = "amazonaws.com") -> str:
+    return f"{account}.dkr.ecr.{region}.{domain}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("image", "framework"),
+    [
+        # 2017: Python and processor in the repository's name, the container's version as tag.
+        (ecr("520713654638", "sagemaker-mxnet-py2-cpu:1.0", "us-west-2"), "mxnet"),
+        (ecr("520713654638", "sagemaker-mxnet-py3-gpu:1.0", "eu-west-1"), "mxnet"),
+        (ecr("520713654638", "sagemaker-tensorflow-py2-gpu:1.0", "us-east-2"), "tensorflow"),
+        # One repository for training and hosting, short and full versions.
+        (ecr("520713654638", "sagemaker-mxnet:0.12-cpu-py2"), "mxnet"),
+        (ecr("520713654638", "sagemaker-mxnet:1.3.0-gpu-py3", "ap-northeast-1"), "mxnet"),
+        (ecr("520713654638", "sagemaker-tensorflow:1.4.1-cpu-py2"), "tensorflow"),
+        (ecr("246785580436", "sagemaker-tensorflow:1.10-gpu-py2", "us-gov-west-1"), "tensorflow"),
+        # Repositories of their own for scripts and for serving.
+        (ecr("520713654638", "sagemaker-mxnet-serving:1.4.0-cpu-py3"), "mxnet"),
+        (ecr("520713654638", "sagemaker-tensorflow-scriptmode:1.12.0-gpu-py3"), "tensorflow"),
+        (ecr("520713654638", "sagemaker-tensorflow-serving:1.12-cpu"), "tensorflow"),
+        # With an accelerator for inference.
+        (ecr("520713654638", "sagemaker-mxnet-serving-eia:1.4.0-cpu-py2"), "mxnet"),
+        (ecr("520713654638", "sagemaker-tensorflow-serving-eia:1.11-cpu"), "tensorflow"),
+        (ecr("763104351884", "mxnet-inference-eia:1.7.0-cpu-py3"), "mxnet"),
+        (ecr("763104351884", "tensorflow-inference-eia:2.3.0-cpu"), "tensorflow"),
+        # Deep learning containers, in all partitions.
+        (ecr("763104351884", "mxnet-training:1.6-gpu-py2"), "mxnet"),
+        (ecr("763104351884", "mxnet-training:1.8.0-gpu-py37-cu110-ubuntu16.04"), "mxnet"),
+        (ecr("763104351884", "mxnet-inference:1.9.0-cpu-py38", "eu-central-1"), "mxnet"),
+        (
+            ecr("727897471807", "mxnet-training:1.9-cpu-py38", "cn-north-1", "amazonaws.com.cn"),
+            "mxnet",
+        ),
+        (ecr("763104351884", "tensorflow-training:1.15.5-gpu-py37"), "tensorflow"),
+        (
+            ecr("763104351884", "tensorflow-training:2.3-gpu-py37-cu110-ubuntu18.04-v3"),
+            "tensorflow",
+        ),
+        (ecr("763104351884", "tensorflow-training:2.19.0-cpu-py312"), "tensorflow"),
+        (ecr("763104351884", "tensorflow-inference:2.19.0-gpu"), "tensorflow"),
+        (
+            ecr("886529160074", "tensorflow-inference:2.9.2-cpu", "us-iso-east-1", "c2s.ic.gov"),
+            "tensorflow",
+        ),
+        (
+            ecr(
+                "763104351884", "tensorflow-inference-graviton:2.16-cpu-py310-ubuntu20.04-sagemaker"
+            ),
+            "tensorflow",
+        ),
+        # Algorithms: one image for all, in each region's own account.
+        (ecr("382416733822", "kmeans:1"), "kmeans"),
+        (ecr("174872318107", "pca:1", "us-west-2"), "pca"),
+        (ecr("438346466558", "linear-learner:1", "eu-west-1"), "linear-learner"),
+        (ecr("664544806723", "linear-learner:latest", "eu-central-1"), "linear-learner"),
+    ],
+)
+def test_images_of_every_generation(context: Context, image: str, framework: str) -> None:
+    digest = Environments(context).resolve({}, image)
+    path = context.objects.path(RESERVED_BUCKET, f"specs/{digest}.json")
+    assert path is not None
+    assert EnvironmentSpec.from_json(path.read_bytes()).container.framework == framework
 
 
 def test_an_image_of_the_services_own_plugins(context: Context) -> None:

@@ -14,7 +14,7 @@ from sm_core.errors import LocalServiceError, SMError
 from sm_local.environments import ensure_environment
 from sm_local.environmentspec import EnvironmentSpec
 from sm_local.gpu import device_for
-from sm_local.home import ENVIRONMENT_TAG, RESERVED_BUCKET
+from sm_local.home import ENVIRONMENT_TAG, REGION, RESERVED_BUCKET
 from sm_local.service.checks import invalid
 from sm_local.service.context import Context
 
@@ -182,11 +182,34 @@ def _wheel_key(sha256: str, filename: str) -> str:
 def _unknown_image(image: str) -> str:
     from sm_core.frameworks import list_frameworks
 
-    known = ", ".join(list_frameworks()) or "no framework"
+    examples = [example for name in list_frameworks() if (example := _image_of(name)) is not None]
+    known = f"those of every version, like {', '.join(examples)}" if examples else "no image at all"
     return (
-        f"no plugin of the local service knows the image {image}; it knows those of {known}. For "
-        "others, install the plugin that brings their framework beside sm-local (pip install "
-        "sm-mxnet, for instance) and stop the service with `sm local down`, it starts again by "
-        "itself; or send the request through sm_core, with the "
-        "plugin installed beside it"
+        f"no plugin of the local service knows the image {image}, and it uses no container engine, "
+        f"which could run others; known are {known}. Ways out: name one of these; or install the "
+        "plugin that brings the image's framework beside sm-local (pip install sm-mxnet, for "
+        "instance) and stop the service with `sm local down`, it starts again by itself; or send "
+        "the request through sm_core, with the plugin installed beside it; or run the image on AWS"
     )
+
+
+def _image_of(framework: str) -> str | None:
+    """The image for training with a framework's default version; None if there is none here."""
+    from sm_core.frameworks import get_framework
+    from sm_core.images import ImageRequest
+    from sm_core.plugins import client_plugins
+
+    request = ImageRequest(
+        framework=framework,
+        default_version=get_framework(framework).default_version,
+        region=REGION,
+        instance_type="ml.c5.xlarge",
+        scope="training",
+        own_container=True,
+    )
+    try:
+        return client_plugins().first("sm_image", str, request=request)
+    except SMError:
+        # A framework without such an image, or whose plugin is at odds with another: `sm plugins`
+        # tells; here only another image was asked for.
+        return None

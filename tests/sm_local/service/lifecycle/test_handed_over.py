@@ -25,6 +25,7 @@ SPEC = EnvironmentSpec(
     )
 )
 ROLE = "arn:aws:iam::000000000000:role/SageMakerRole"
+RESOURCES: Any = {"InstanceType": "ml.c4.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
 TAGS = [{"Key": ENVIRONMENT_TAG, "Value": SPEC.digest}]
 
 
@@ -47,7 +48,7 @@ def test_train_deploy_invoke_delete(service_home: Home) -> None:
         RoleArn=ROLE,
         AlgorithmSpecification={"TrainingImage": "any", "TrainingInputMode": "File"},
         OutputDataConfig={"S3OutputPath": "s3://models"},
-        ResourceConfig={"InstanceType": "ml.c4.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        ResourceConfig=RESOURCES,
         StoppingCondition={"MaxRuntimeInSeconds": 60},
         Tags=TAGS,
     )
@@ -91,3 +92,31 @@ def test_train_deploy_invoke_delete(service_home: Home) -> None:
     with pytest.raises(theirs.exceptions.ClientError, match="AccessDenied"):
         theirs.put_object(Bucket=RESERVED_BUCKET, Key="specs/x.json", Body=b"")
     sagemaker.delete_endpoint(EndpointName="handed-over")
+
+
+def test_an_image_that_nobody_knows_is_refused_before_anything_starts(service_home: Home) -> None:
+    sagemaker = local_boto_session(service_home).client("sagemaker")
+    container: Any = {"Image": "my/own:1"}
+    with pytest.raises(sagemaker.exceptions.ClientError) as model:
+        sagemaker.create_model(ModelName="m", PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    with pytest.raises(sagemaker.exceptions.ClientError) as job:
+        sagemaker.create_training_job(
+            TrainingJobName="own",
+            RoleArn=ROLE,
+            AlgorithmSpecification={"TrainingImage": "my/own:1", "TrainingInputMode": "File"},
+            OutputDataConfig={"S3OutputPath": "s3://models"},
+            ResourceConfig=RESOURCES,
+            StoppingCondition={"MaxRuntimeInSeconds": 60},
+        )
+    for caught in (model, job):
+        error = caught.value.response["Error"]
+        assert error["Code"] == "ValidationException"
+        for part in (
+            "no plugin of the local service knows the image my/own:1",
+            "amazonaws.com/mxnet-training:1.9.0-cpu-py38",
+            "pip install sm-mxnet",
+            "run the image on AWS",
+        ):
+            assert part in error["Message"]
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == []
+    assert sagemaker.list_models()["Models"] == []
