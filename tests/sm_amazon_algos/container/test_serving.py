@@ -167,6 +167,11 @@ def test_answers_say_the_same_in_every_content_type(numbers: npt.NDArray[np.floa
             JSON,
             b'{"instances": [{"data": {"features": {"values": [1], "keys": [1], "shape": [9]}}}]}',
         ),
+        (JSON, b'{"instances": [{"features": {"values": []}}]}'),
+        (
+            JSON,
+            b'{"instances": [{"data": {"features": {"values": [], "keys": [], "shape": [4]}}}]}',
+        ),
         (LINES, b"{}\n"),
         (LINES, b'{"features": [1, 2, 3]}\nx\n'),
         (RECORDS, b""),
@@ -195,6 +200,30 @@ def test_the_log_says_what_a_client_is_not_told(
         "Customer Error: The feature dimension of the input: 2 does not match the feature "
         "dimension of the model: 3. Please fix the input and try again."
     ) in caplog.text
+
+
+def test_a_row_of_another_width_among_others_is_named_by_it(
+    kmeans: AlgorithmHandler, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(BadPayload):
+        ask(kmeans, b'{"features": [1, 2, 3]}\n{"features": [1, 2]}', LINES)
+    assert "The feature dimension of the input: 2 does not match" in caplog.text
+
+
+@pytest.mark.parametrize("accept", [JSON, RECORDS])
+def test_what_no_answer_can_be_given_to_is_refused(
+    tmp_path: Path, kmeans: AlgorithmHandler, accept: str
+) -> None:
+    pca = handler(tmp_path, "pca", write_ndarrays({"v": np.full((3, 1), 2, dtype=np.float32)}))
+    for model in (kmeans, pca):
+        with pytest.raises(BadPayload):
+            ask(model, b"3e38,3e38,3e38", accept=accept)
+
+
+def test_a_sparse_row_may_have_no_values(kmeans: AlgorithmHandler) -> None:
+    body = b'{"instances": [{"data": {"features": {"keys": [], "shape": [3], "values": []}}}]}'
+    (row,) = json.loads(ask(kmeans, body, JSON).body)["predictions"]
+    assert row == {"closest_cluster": 0.0, "distance_to_cluster": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -244,6 +273,7 @@ def test_any_json_is_read_or_refused(document: Any) -> None:
         ("kmeans", write_ndarrays([CENTROIDS * np.nan]), "no model of KMeans"),
         ("pca", write_ndarrays([CENTROIDS]), "no model of PCA"),
         ("pca", write_ndarrays({"v": CENTROIDS, "mean": CENTROIDS}), "mean has 6 numbers"),
+        ("pca", write_ndarrays({"v": CENTROIDS * np.nan}), "numbers in v that are NaN"),
     ],
 )
 def test_a_model_that_is_none_does_not_come_up(

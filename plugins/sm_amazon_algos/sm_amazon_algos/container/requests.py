@@ -96,11 +96,16 @@ def _row(instance: Any, feature_dim: int) -> Any:
         raise TypeError("the instance is no object")
     features = instance.get("data", instance)["features"]
     if not isinstance(features, Mapping):
-        return _numbers(features)
-    values = _numbers(features["values"])
-    if not features.get("keys"):
-        return values if values else np.zeros(feature_dim)
-    return _scattered(values, features["keys"], features.get("shape"), feature_dim)
+        return _of_width(_numbers(features), feature_dim)
+    values, keys = _numbers(features["values"]), features.get("keys")
+    if keys is None or (values and not keys):
+        return _of_width(values, feature_dim)
+    return _scattered(values, keys, features.get("shape"), feature_dim)
+
+
+def _of_width(values: list[float], feature_dim: int) -> list[float]:
+    _check_width(len(values), feature_dim)
+    return values
 
 
 def _numbers(values: Any) -> list[float]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from sm_amazon_algos.container.algorithms import ServedModel, algorithm_called, model_file
 from sm_amazon_algos.container.requests import READERS, read_rows
@@ -65,8 +70,17 @@ class AlgorithmHandler(InferenceHandler):
             raise NotAcceptable(request.accept, supported)
         try:
             rows = read_rows(request.body, content_type, self._model.feature_dim)
+            columns = _predicted(self._model, rows)
         except CodecError as error:
             logger.error("Customer Error: %s", error)
             raise BadPayload(_REFUSAL) from error
-        answer = WRITERS[accept](self._model.predict(rows), self._model.collection)
-        return Response(answer, accept)
+        return Response(WRITERS[accept](columns, self._model.collection), accept)
+
+
+def _predicted(model: ServedModel, rows: npt.NDArray[np.float32]) -> Mapping[str, npt.NDArray[Any]]:
+    """What the model says of the rows: finite, as JSON can write nothing else."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns = model.predict(rows)
+    if not all(np.isfinite(column).all() for column in columns.values()):
+        raise CodecError("the numbers in the request are so large that the answer is none")
+    return columns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
@@ -130,6 +131,27 @@ def test_a_model_without_a_bias_is_read(tmp_path: Path) -> None:
             },
             "no matrix fc0_weight; it has w",
         ),
+        (
+            {
+                "mx_mod_symbol__json": symbol("LogisticRegressionOutput"),
+                "mx_mod_0000__params": write_ndarrays({"arg:fc0_weight": np.ones((2, 4))}),
+            },
+            "weights of 2 outputs; a binary_classifier has one",
+        ),
+        (
+            {
+                "mx_mod_symbol__json": symbol("LinearRegressionOutput"),
+                "mx_mod_0000__params": write_ndarrays({"arg:fc0_weight": np.full((1, 4), np.nan)}),
+            },
+            "numbers in fc0_weight that are NaN",
+        ),
+        (
+            {
+                "mx_mod_symbol__json": b'{"nodes": null}',
+                "mx_mod_0000__params": write_ndarrays({"arg:fc0_weight": np.ones((1, 4))}),
+            },
+            "mx-mod-symbol.json in the model has no list of nodes",
+        ),
     ],
 )
 def test_what_is_no_model_is_refused(
@@ -143,6 +165,19 @@ def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model_algo-1").write_bytes(b"no ZIP")
     with pytest.raises(CodecError, match="is no ZIP"):
         read_model(tmp_path / "model_algo-1")
+
+
+def test_a_damaged_zip_is_read_or_refused(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        mx_mod_symbol__json=symbol("LinearRegressionOutput"),
+        mx_mod_0000__params=write_ndarrays({"arg:fc0_weight": np.ones((1, 4), dtype=np.float32)}),
+    )
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with contextlib.suppress(CodecError):
+            assert read_model(file).feature_dim == 4
 
 
 #: Unpacks nothing: the test has done that. Prints what the real MXNet predicts.

@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -46,6 +49,19 @@ _TASKS: Mapping[str, tuple[Task, str]] = {
     "SoftmaxOutput": ("multiclass_classifier", "softmax_loss"),
     "SVMOutput": ("binary_classifier", "hinge_loss"),
 }
+#: What reading a damaged ZIP raises: its own errors, those of the ways to pack members, and what
+#: numbers and names in it do that cannot be.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
 #: Bytes that a member may have when unpacked: what a ZIP says of itself is not believed.
 _LARGEST = 1 << 32
 
@@ -117,10 +133,11 @@ def read_model(file: Path) -> LinearModel:
     Raises:
         CodecError: it is no such model; says why.
     """
+    content = io.BytesIO(file.read_bytes())
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(content) as archive:
             members = {name: _member(archive, name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _DAMAGED as error:
         raise CodecError(f"{file.name} is no ZIP, as LinearLearner's models are: {error}") from None
     missing = [name for name in (_SYMBOL, _PARAMS) if name not in members]
     if missing:
@@ -128,6 +145,8 @@ def read_model(file: Path) -> LinearModel:
     weights, bias = _arrays(members[_PARAMS])
     additional = _object(members.get(_ADDITIONAL, b"{}"), _ADDITIONAL)
     task, loss = _task(additional, _object(members[_SYMBOL], _SYMBOL))
+    if task != "multiclass_classifier" and len(weights) != 1:
+        raise CodecError(f"{_PARAMS} has weights of {len(weights)} outputs; a {task} has one")
     default = 0.0 if loss == "hinge_loss" else 0.5
     return LinearModel(
         task=task,
@@ -159,6 +178,9 @@ def _arrays(content: bytes) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.flo
     bias = found.get("fc0_bias", np.zeros(len(weights), dtype=np.float32)).reshape(-1)
     if len(bias) != len(weights):
         raise CodecError(f"{_PARAMS} has {len(bias)} biases for {len(weights)} outputs")
+    for name, array in (("fc0_weight", weights), ("fc0_bias", bias)):
+        if not np.isfinite(array).all():
+            raise CodecError(f"{_PARAMS} has numbers in {name} that are NaN or infinite")
     return weights.astype(np.float32), bias.astype(np.float32)
 
 
@@ -175,7 +197,10 @@ def _object(content: bytes, name: str) -> dict[str, Any]:
 def _task(additional: Mapping[str, Any], symbol: Mapping[str, Any]) -> tuple[Task, str]:
     """What the model is for: as we write it, or else by the network's output operator."""
     task, loss = additional.get("predictor_type"), additional.get("loss")
-    operators = [node.get("op") for node in symbol.get("nodes", [])]
+    nodes = symbol.get("nodes")
+    if not isinstance(nodes, list) or not all(isinstance(node, dict) for node in nodes):
+        raise CodecError(f"{_SYMBOL} in the model has no list of nodes")
+    operators = [node.get("op") for node in nodes]
     guessed = next((_TASKS[name] for name in operators if name in _TASKS), None)
     by_symbol = guessed or ("regressor", "squared_loss")
     if task not in ("regressor", "binary_classifier", "multiclass_classifier"):

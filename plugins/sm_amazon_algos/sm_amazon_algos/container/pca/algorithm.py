@@ -84,6 +84,9 @@ def _served(arrays: Mapping[str, Array]) -> PCAServed:
     mean = arrays.get("mean")
     if mean is not None and mean.size != len(arrays["v"]):
         raise ContainerError(f"the model's mean has {mean.size} numbers, v {len(arrays['v'])} rows")
+    for name in ("v", "mean"):
+        if name in arrays and not np.isfinite(arrays[name]).all():
+            raise ContainerError(f"the model has numbers in {name} that are NaN or infinite")
     return PCAServed(arrays["v"], None if mean is None else mean.reshape(-1))
 
 
