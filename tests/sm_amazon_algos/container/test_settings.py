@@ -91,6 +91,7 @@ MISSING = "No value(s) were specified for {} which are required hyperparameter(s
                 "\n\nCaused by: No JSON object could be decoded"
             ),
         ),
+        ({**NEEDED, "eval_metrics": "msd, ssd"}, "must be valid json, but found eval_metrics:"),
         ({**NEEDED, "eval_metrics": ["mse"]}, 'Hyperparameter eval_metrics: value ["mse"] is not'),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from sm_amazon_algos.container.errors import CustomerError
 from sm_amazon_algos.hyperparameters import AlgorithmHyperparameters
+from sm_core.hyperparameters import Hyperparameter
 
 __all__ = ["read_settings"]
 
@@ -51,14 +52,10 @@ def read_settings(
     for name, value in given.items():
         if value in (None, ""):
             continue
-        _refuse_broken_json(name, value)
         try:
             values[name] = known[name].checked(value)
         except ValueError:
-            raise CustomerError(
-                f"Hyperparameter {name}: value {_shown(value)} is not {known[name].expected}",
-                caused_by=_CHECK,
-            ) from None
+            raise _refusal(name, value, known[name]) from None
     present = {name: value for name, value in values.items() if value is not None}
     if wrong := list(declared.contradictions(present)):
         raise CustomerError("; ".join(wrong), caused_by=_CHECK)
@@ -77,17 +74,29 @@ def _refuse_unknown(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         )
 
 
-def _refuse_broken_json(name: str, value: Any) -> None:
-    """Refuse text that was meant as a JSON list: what could be decoded is text no longer."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            json.loads(value)
-        except ValueError:
-            raise CustomerError(
-                f"Hyperparameter must be valid json, but found {name}:",
-                caused_by="ValueError",
-                detail="No JSON object could be decoded",
-            ) from None
+def _refusal(name: str, value: Any, declared: Hyperparameter[Any]) -> CustomerError:
+    """What to say of a value that cannot be."""
+    if _is_broken_json(value, of_list=isinstance(declared.default, tuple)):
+        return CustomerError(
+            f"Hyperparameter must be valid json, but found {name}:",
+            caused_by="ValueError",
+            detail="No JSON object could be decoded",
+        )
+    return CustomerError(
+        f"Hyperparameter {name}: value {_shown(value)} is not {declared.expected}",
+        caused_by=_CHECK,
+    )
+
+
+def _is_broken_json(value: Any, *, of_list: bool) -> bool:
+    """Whether text was meant as a JSON list and is none; what is JSON may be text no longer."""
+    if not isinstance(value, str) or not (of_list or value.lstrip().startswith("[")):
+        return False
+    try:
+        json.loads(value)
+    except ValueError:
+        return True
+    return False
 
 
 def _shown(value: Any) -> str:

@@ -25,17 +25,22 @@ def train(environment: TrainingEnvironment, name: str) -> None:
     report = Report(algorithm=algorithm.log_name, host=environment.current_host)
     started = time.time()
     try:
-        _train(algorithm, environment, report)
+        ready = _train(algorithm, environment, report)
     except CustomerError as error:
         report.error(f"Customer Error: {error.reason}")
         raise
-    milliseconds = (time.time() - started) * 1000
-    report.metrics({"totaltime": milliseconds}, started=started)
+    ended = time.time()
+    times = {"setuptime": (ready - started) * 1000, "totaltime": (ended - started) * 1000}
+    report.metrics(times, started=started, ended=ended)
 
 
-def _train(algorithm: Algorithm, environment: TrainingEnvironment, report: Report) -> None:
+def _train(algorithm: Algorithm, environment: TrainingEnvironment, report: Report) -> float:
+    """Train; when that began, in seconds since the epoch."""
     started = time.time()
     given = environment.user_hyperparameters
+    declared = algorithm.hyperparameters.declared().values()
+    defaults = {each.wire: each.default for each in declared if each.default is not None}
+    report.info(f"Reading default configuration: {defaults}")
     report.info(f"Reading provided configuration from hyperparameters.json: {given}")
     settings = read_settings(given, algorithm.hyperparameters, required=algorithm.required)
     report.info(f"Final configuration: {settings}")
@@ -60,8 +65,11 @@ def _train(algorithm: Algorithm, environment: TrainingEnvironment, report: Repor
             device=device,
             seed=_seed(given.get("_seed")),
         )
-        report.metrics({"initialize.time": (time.time() - started) * 1000}, started=started)
+        ready = time.time()
+        first = {"initialize.time": (ready - started) * 1000, "epochs": settings.get("epochs", 1)}
+        report.metrics(first, started=started, ended=ready)
         algorithm.train(job)
+        return ready
 
 
 def _seed(given: object) -> int | None:

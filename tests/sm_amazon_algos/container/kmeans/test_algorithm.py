@@ -152,6 +152,10 @@ def test_the_log_s_lines(trained: Train, metrics: Callable[[str], list[Mapping[s
     assert "test ssd" not in log
     documents = metrics(log)
     assert all(d["Dimensions"]["Algorithm"] == "AWS/KMeansWebscale" for d in documents)
+    (first,) = [d for d in documents if d["Dimensions"].get("Meta") == "init_train_data_iter"]
+    assert first["Metrics"]["Number of Records Since Last Reset"]["sum"] == 40
+    timers = {name for document in documents for name in document["Metrics"] if ".time" in name}
+    assert timers == {"update.time", "_shrink.time", "finalize.time", "model.serialize.time"}
     passes = [d for d in documents if d["Dimensions"].get("Meta") == "training_data_iter"]
     assert [d["Metrics"]["Number of Batches Since Last Reset"]["sum"] for d in passes] == [4] * 3
     assert passes[-1]["Metrics"]["Total Records Seen"]["sum"] == 450

@@ -334,6 +334,10 @@ def test_the_log_has_aws_s_lines(learned: Learn, metrics: Callable[[str], Any]) 
         for each in metrics(found.log)
         if "train_binary_classification_cross_entropy_objective" in each["Metrics"]
     ]
+    timers = {name for each in metrics(found.log) for name in each["Metrics"] if ".time" in name}
+    assert timers == {"update.time", "check_early_stopping.time", "finalize.time"}
+    metas = {each["Dimensions"].get("Meta") for each in metrics(found.log)}
+    assert metas == {None, "init_train_data_iter", "training_data_iter"}
     dimensions = [each["Dimensions"] for each in documents]
     assert [(each["epoch"], each["model"]) for each in dimensions] == [
         (epoch, model) for epoch in range(2) for model in range(32)

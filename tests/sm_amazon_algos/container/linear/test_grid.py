@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 
+from sm_amazon_algos.container.errors import CustomerError
 from sm_amazon_algos.container.linear.grid import AXES, candidates, number_of_models
 from sm_amazon_algos.container.linear.settings import Settings
 
@@ -70,3 +72,6 @@ def test_as_many_models_as_asked_for_or_as_there_is_room_for() -> None:
     assert number_of_models(wide, 4000) == 4
     assert number_of_models(wide, 10**6) == 1
     assert np.prod([len(values) for values in AXES.values()]) == 64
+    with pytest.raises(CustomerError, match="so many models have 50000000000 weights"):
+        number_of_models(Settings("regressor", num_models=10**10), 4)
+    assert number_of_models(attrs.evolve(wide, num_models=1), 10**6) == 1

@@ -122,7 +122,9 @@ class _Training:
 
     def run(self) -> npt.NDArray[np.float32]:
         """The `k` centres: float32, (k, feature_dim)."""
-        found, msd = self._reduced(self._stream())
+        streamed = self._stream()
+        ending = time.time()
+        found, msd = self._reduced(streamed)
         for epoch in range(self._epochs - self._refining, self._epochs):
             started = time.time()
             done = refine(self._batches(epoch), found, **self._common)
@@ -135,6 +137,8 @@ class _Training:
             self._told(epoch, done, started)
         best = int(np.argmin(msd))
         self._job.report.quality("train", "msd", float(msd[best]))
+        finalized = (time.time() - ending) * 1000
+        self._job.report.metrics({"finalize.time": finalized}, started=ending)
         centres: npt.NDArray[np.float32] = (found[best] + self._shift).astype(np.float32)
         return centres
 
@@ -165,12 +169,19 @@ class _Training:
 
     def _first(self) -> tuple[Array, Iterator[Batch]]:
         """Rows to draw from, and all batches of the first epoch, those rows' own among them."""
+        started = time.time()
         batches = self._batches(0)
         factor = self._factor(None)
         wanted = max(self._size, -(-self._k * factor // self._job.hosts.count))
         taken: list[Batch] = []
         while sum(map(len, taken)) < wanted and (batch := next(batches, None)) is not None:
             taken.append(batch)
+        self._job.report.counters(
+            "init_train_data_iter",
+            started=started,
+            records=sum(map(len, taken)),
+            batches=len(taken),
+        )
         width = self._job.settings["feature_dim"]
         own = [batch.features for batch in taken] or [np.empty((0, width), dtype=np.float32)]
         rows = _joined(self._job.hosts.gather(_joined(own)))

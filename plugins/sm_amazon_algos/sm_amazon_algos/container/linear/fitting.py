@@ -120,7 +120,9 @@ class _Fit:
                 "Training diverged: no model has a finite loss. Please reduce learning_rate, or "
                 "check the data for extreme values, and try again."
             )
+        started = time.time()
         choice = chosen(judge, weights, objectives, self._settings)
+        self._job.report.metrics({"finalize.time": (time.time() - started) * 1000}, started=started)
         self._progress.chosen(self._settings, self._candidates, choice.index)
         own = self._columns(weights, choice.index)
         self._tell_final(own, choice)
@@ -215,11 +217,12 @@ class _Fit:
                 better = found < objectives
                 weights = self._better(weights, average, better)
                 objectives = np.where(better, found, objectives)
+            judged = time.time()
             value = self._criterion(judge, average, found, epoch)
             if stopping.improves(value):
                 self._progress.improved(epoch)
             self._progress.end_of_epoch(
-                epoch, records=self._train.rows.count, batches=steps, started=started
+                epoch, records=self._train.rows.count, batches=steps, started=started, judged=judged
             )
             if stopping.is_over:
                 self._job.report.info("Early stop condition met. Stopping training.")

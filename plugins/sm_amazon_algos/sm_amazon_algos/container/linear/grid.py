@@ -15,6 +15,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from sm_amazon_algos.container.errors import CustomerError
 from sm_amazon_algos.container.linear.settings import Settings
 
 __all__ = ["AUTO_MODELS", "AUTO_WEIGHTS", "AXES", "Candidates", "candidates", "number_of_models"]
@@ -23,6 +24,9 @@ __all__ = ["AUTO_MODELS", "AUTO_WEIGHTS", "AXES", "Candidates", "candidates", "n
 AUTO_MODELS = 32
 #: Weights of all models together that it does not go beyond, by training fewer: 64 MiB of them.
 AUTO_WEIGHTS = 1 << 24
+#: Weights of all models together that any number of them may have: 1 GiB, and several times that
+#: for gradients and moments.
+MOST_WEIGHTS = 1 << 28
 
 #: What ``auto`` stands for: the first model's value, then the others'. Schedules are (steps between
 #: decays, factor).
@@ -80,8 +84,17 @@ def number_of_models(settings: Settings, width: int) -> int:
     Args:
         settings: the hyperparameters.
         width: columns of the data.
+
+    Raises:
+        CustomerError: so many, of that width, are more than fit into any memory.
     """
     if settings.num_models != "auto":
+        weights = settings.num_models * (width + 1) * settings.outputs
+        if settings.num_models > 1 and weights > MOST_WEIGHTS:
+            raise CustomerError(
+                f"num_models is {settings.num_models}: so many models have {weights} weights, and "
+                f"{MOST_WEIGHTS} can be trained at once. Please reduce num_models and try again."
+            )
         return settings.num_models
     room = AUTO_WEIGHTS // ((width + 1) * settings.outputs)
     return max(1, min(AUTO_MODELS, room))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import attrs
 import numpy as np
 import numpy.typing as npt
@@ -52,12 +54,17 @@ def training_rows(job: Job, settings: Settings) -> TrainingRows:
     Raises:
         CustomerError: there are too few rows, or all are of one class.
     """
+    started = time.time()
     channel = job.training_channel(feature_dim=_width(settings), labels=True)
     rows = Rows(channel, settings)
     scan = _Scan(settings)
     rows.head(max(settings.num_point_for_scaler, settings.mini_batch_size), scan.see)
     _check_size(scan.count, settings, job.hosts)
     _check_widths(channel.feature_dim, job.hosts)
+    batches = -(-scan.count // settings.mini_batch_size)
+    job.report.counters(
+        "init_train_data_iter", started=started, records=scan.count, batches=batches
+    )
     features, label = scan.scalers(job.hosts)
     preparer = Preparer(settings, features, label, device=job.device)
     rows.load(preparer)

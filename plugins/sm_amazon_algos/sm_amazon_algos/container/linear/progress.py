@@ -47,8 +47,16 @@ class Progress:
         """An epoch brought something."""
         self.report.info(f"Epoch {epoch}: Loss improved. Updating best model")
 
-    def end_of_epoch(self, epoch: int, *, records: int, batches: int, started: float) -> None:
-        """How far training is, and how fast."""
+    def end_of_epoch(
+        self, epoch: int, *, records: int, batches: int, started: float, judged: float
+    ) -> None:
+        """How far training is, and how fast; since `judged` it was seen whether to stop."""
+        ended = time.time()
+        times = {
+            "update.time": (ended - started) * 1000,
+            "check_early_stopping.time": (ended - judged) * 1000,
+        }
+        self.report.metrics(times, started=started, ended=ended)
         self.report.progress(epoch + 1, self.settings.epochs)
         self.report.counters(
             "training_data_iter", started=started, records=records, batches=batches, epoch=epoch
