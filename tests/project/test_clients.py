@@ -187,6 +187,14 @@ print("the sum is", int(mx.nd.ones((2, 3)).sum().asscalar()))
 open(os.path.join(os.environ["SM_MODEL_DIR"], "model"), "w").close()
 """
 
+FIT_AND_TELL = """
+try:
+    estimator.fit(logs=False)
+except Exception as error:
+    print(type(error).__name__, error)
+    raise SystemExit
+"""
+
 #: Any AWS client: its requests name an image, no environment.
 OTHER_CLIENT = """
 import boto3
@@ -363,3 +371,17 @@ def test_a_client_whose_plugins_the_service_does_not_have(
     output = client.run("-c", MULTIPLY)
     assert line_after("the answer is", output) == "42"
     assert json.loads(client.sm_local("status", "--json"))["pid"] == status["pid"]
+
+
+def test_a_plugin_whose_environment_cannot_be_built(
+    client: Client, dist: Path, plugin: Path
+) -> None:
+    module = plugin / "times_plugin" / "plugin.py"
+    text = module.read_text(encoding="utf-8")
+    module.write_text(text.replace('("iniconfig",)', '("iniconfig>=2", "iniconfig<2")'), "utf-8")
+    client.install(*(next(dist.glob(f"{name}-*.whl")) for name in ("sm_core", "sm_local")), plugin)
+    program = MULTIPLY.replace("estimator.fit()", FIT_AND_TELL)
+    output = client.run("-c", program)
+    assert "cannot be built" in output
+    assert "you require iniconfig>=2 and iniconfig<2" in output
+    assert json.loads(client.sm_local("envs", "--json")) == []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from sm_local import processes
+from sm_local import processes, pruning
+from sm_local.environments import lock_file, note_use
 from sm_local.home import Home
 from sm_local.leftovers import end_jobs
-from sm_local.pruning import built_environments, prune
+from sm_local.pruning import BuiltEnvironment, built_environments, prune
 
 
 @pytest.fixture
@@ -30,14 +33,37 @@ def environment(home: Home, name: str, *, used: float = 1.0) -> Path:
 def test_what_was_used_lately_is_kept(home: Home) -> None:
     old = environment(home, "old")
     new = environment(home, "new", used=2e9)
-    (home.environments / "unfinished").mkdir()
     assert [each.folder for each in built_environments(home)] == [new, old]
     assert [each.folder for each in prune(home, unused_seconds=60)] == [old]
-    assert sorted(path.name for path in home.environments.iterdir()) == [
-        "new",
-        "old.lock",
-        "unfinished",
-    ]
+    assert [path for path in home.environments.iterdir() if path.is_dir()] == [new]
+
+
+def test_what_a_broken_build_left_goes_but_not_what_is_being_built(home: Home) -> None:
+    for name in ("left", "growing"):
+        (home.environments / name / "bin").mkdir(parents=True)
+    with lock_file(home.environments / "growing").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert prune(home, unused_seconds=0) == []
+    folders = [path.name for path in home.environments.iterdir() if path.is_dir()]
+    assert folders == ["growing"]
+
+
+def test_what_is_asked_for_meanwhile_is_kept(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted, held = environment(home, "wanted"), environment(home, "held")
+    (wanted / "bin" / "python").symlink_to(sys.executable)
+
+    def look(home: Home) -> list[BuiltEnvironment]:
+        found = built_environments(home)
+        assert note_use(wanted)
+        return found
+
+    monkeypatch.setattr(pruning, "built_environments", look)
+    with lock_file(held).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        assert prune(home, unused_seconds=0) == []
+    assert wanted.is_dir()
+    assert held.is_dir()
+    assert not note_use(home.environments / "missing")
 
 
 @pytest.mark.integ

@@ -32,7 +32,16 @@ from sm_local.environmentspec import EnvironmentFailed, EnvironmentSpec, Wheel
 from sm_local.indexes import index_settings, mask, without_transport
 from sm_local.interpreters import find_python
 
-__all__ = ["MARKER", "EnvironmentFailed", "ensure_environment", "find_python", "index_settings"]
+__all__ = [
+    "MARKER",
+    "EnvironmentFailed",
+    "ensure_environment",
+    "find_environment",
+    "find_python",
+    "index_settings",
+    "lock_file",
+    "note_use",
+]
 
 #: Extra of a wheel whose requirements the environment needs; the wheel's others are the client's.
 _EXTRA = "container"
@@ -42,8 +51,29 @@ MARKER = ".complete"
 _LAST_LINES = 30
 #: Lines of ``uv`` that say nothing to somebody who waits: each package, and where they go.
 _DETAIL = re.compile(r" [+~-] |Using C?Python ")
+#: What ``uv`` says when nobody answers at the index, as opposed to an answer that it dislikes.
+_UNREACHABLE = re.compile(r"error sending request|operation timed out")
 #: Variables that ``uv`` gets of ours, beside those of the index.
 _INHERITED = re.compile(r"PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+_HOME|(DY)?LD_LIBRARY_PATH")
+
+
+class _Unreachable(EnvironmentFailed):
+    """The package index does not answer."""
+
+
+def find_environment(home: Path, spec: EnvironmentSpec) -> Path | None:
+    """Return the folder of the environment if it is complete, and note its use; else None.
+
+    Args:
+        home: folder of the local service.
+        spec: what the environment holds.
+
+    Raises:
+        EnvironmentFailed: no build for this platform, or no fitting Python.
+    """
+    _check_platform(spec.container)
+    folder = _folder(home, spec, find_python(spec.container.python))
+    return folder if note_use(folder) else None
 
 
 def ensure_environment(
@@ -67,15 +97,39 @@ def ensure_environment(
     """
     _check_platform(spec.container)
     python = find_python(spec.container.python)
-    folder = (home / "environments" / _key(spec, python)).absolute()
-    if _is_complete(folder):
-        os.utime(folder / MARKER)
+    folder = _folder(home, spec, python)
+    if note_use(folder):
         return folder
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(folder.with_suffix(".lock"), log) as lock:
+    with _locked(lock_file(folder), log) as lock:
         if not _is_complete(folder):
             _Build(spec=spec, python=python, folder=folder, lock=lock, log=log).run(wheels)
     return folder
+
+
+def note_use(folder: Path) -> bool:
+    """Note that the environment in `folder` is wanted now; False if there is no complete one.
+
+    Blocks while it is being removed.
+    """
+    if not _is_complete(folder):
+        return False
+    # Under the lock, so that nobody removes it between the look at it and the note of its use.
+    with lock_file(folder).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if not _is_complete(folder):
+            return False
+        os.utime(folder / MARKER)
+    return True
+
+
+def lock_file(folder: Path) -> Path:
+    """The file on which whoever builds or removes the environment in `folder` holds a lock."""
+    return folder.with_suffix(".lock")
+
+
+def _folder(home: Path, spec: EnvironmentSpec, python: Path) -> Path:
+    return (home / "environments" / _key(spec, python)).absolute()
 
 
 def _key(spec: EnvironmentSpec, python: Path) -> str:
@@ -192,7 +246,16 @@ class _Build:
     def _install(self, arguments: Sequence[str], extra: Mapping[str, str] | None = None) -> None:
         python = str(self.folder / "bin" / "python")
         options = ["--no-index"] if "UV_NO_INDEX" in self.spec.index else []
-        self._uv(["pip", "install", "--python", python, *options, *arguments], extra)
+        command = ["pip", "install", "--python", python, *options, *arguments]
+        try:
+            self._uv(command, extra)
+        except _Unreachable as unreachable:
+            self.log("the package index does not answer; trying with what came from it before")
+            try:
+                self._uv(command, {**(extra or {}), "UV_OFFLINE": "1"})
+            except EnvironmentFailed:
+                # What is to be done is to reach the index.
+                raise unreachable from None
 
     def _uv(self, arguments: Sequence[str], extra: Mapping[str, str] | None = None) -> None:
         """Run ``uv``, its output going line by line to the log."""
@@ -215,15 +278,16 @@ class _Build:
             assert process.stdout is not None
             try:
                 for line in process.stdout:
-                    last.append(mask(line.rstrip()))
-                    if not _DETAIL.match(last[-1]):
+                    if not _DETAIL.match(line):
+                        last.append(mask(line.rstrip()))
                         self.log(last[-1])
             except BaseException:
                 process.kill()
                 raise
         if process.returncode:
             container = self.spec.container
-            raise EnvironmentFailed(
+            failure = _Unreachable if any(map(_UNREACHABLE.search, last)) else EnvironmentFailed
+            raise failure(
                 f"the environment of {container.framework} {container.version} cannot be built "
                 f"with {self.python}; the installer says:\n" + "\n".join(last)
             )

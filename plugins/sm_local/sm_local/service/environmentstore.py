@@ -11,7 +11,7 @@ import attrs
 
 from sm_core.containerspec import ContainerSpec, Device
 from sm_core.errors import LocalServiceError, SMError
-from sm_local.environments import ensure_environment
+from sm_local.environments import ensure_environment, find_environment, note_use
 from sm_local.environmentspec import EnvironmentSpec
 from sm_local.gpu import device_for
 from sm_local.home import ENVIRONMENT_TAG, REGION, RESERVED_BUCKET
@@ -40,6 +40,10 @@ class Container:
     def python(self) -> str:
         """Its interpreter."""
         return str(self.folder / "bin" / "python")
+
+    def still_there(self) -> bool:
+        """Whether it has not been pruned meanwhile; counts as a use. Blocks."""
+        return note_use(self.folder)
 
 
 class Environments:
@@ -94,15 +98,9 @@ class Environments:
         if path is None:
             raise LocalServiceError(f"the environment specification {digest} was deleted")
         spec = EnvironmentSpec.from_json(path.read_bytes()).with_secrets(self._secrets(digest))
-        with tempfile.TemporaryDirectory(prefix="sm-wheels-") as scratch:
-            wheels: dict[str, Path] = {}
-            for wheel in spec.wheels:
-                wheels[wheel.sha256] = Path(scratch) / wheel.filename
-                key = _wheel_key(wheel.sha256, wheel.filename)
-                if objects.info(RESERVED_BUCKET, key) is None:
-                    raise LocalServiceError(f"the wheel {wheel.filename} was never handed over")
-                objects.copy_out(RESERVED_BUCKET, key, wheels[wheel.sha256])
-            folder = ensure_environment(self._context.home.path, spec, wheels, log)
+        folder = find_environment(self._context.home.path, spec)
+        if folder is None:
+            folder = self._build(spec, log)
         return Container(folder=folder, spec=spec.container, index=spec.index)
 
     def forget_secrets(self, needed: Callable[[], Collection[str]]) -> None:
@@ -118,6 +116,18 @@ class Environments:
         for key in stored:
             if key not in kept:
                 objects.delete(RESERVED_BUCKET, key)
+
+    def _build(self, spec: EnvironmentSpec, log: Callable[[str], None]) -> Path:
+        objects = self._context.objects
+        with tempfile.TemporaryDirectory(prefix="sm-wheels-") as scratch:
+            wheels: dict[str, Path] = {}
+            for wheel in spec.wheels:
+                wheels[wheel.sha256] = Path(scratch) / wheel.filename
+                key = _wheel_key(wheel.sha256, wheel.filename)
+                if objects.info(RESERVED_BUCKET, key) is None:
+                    raise LocalServiceError(f"the wheel {wheel.filename} was never handed over")
+                objects.copy_out(RESERVED_BUCKET, key, wheels[wheel.sha256])
+            return ensure_environment(self._context.home.path, spec, wheels, log)
 
     def _secrets(self, digest: str) -> dict[str, str]:
         """What the specification leaves out: the client hands it over beside it, if it has any."""

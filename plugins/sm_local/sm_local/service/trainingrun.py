@@ -55,7 +55,6 @@ T = TypeVar("T")
 
 #: What of a job's folder goes with its end, beside what belongs to one host.
 _BESIDE_LOGS = ("scratch", CHECKPOINTS, PIPES, enter.SOCKET_NAME, enter.HOSTS_FILE)
-
 #: How a reason begins that is the container's own.
 _BLAMED = "AlgorithmError: "
 #: How one begins that AWS's own algorithms blame on the request, and the service passes on.
@@ -147,6 +146,8 @@ class TrainingRun:
         await self._enter(Phase.DOWNLOADING)
         if self.job.before(Phase.LAUNCHING):
             await self._download()
+        if not await asyncio.to_thread(container.still_there):
+            container = await self._prepare()  # a download may take longer than an unused one stays
         await self._enter(Phase.LAUNCHING)
         await completed(partial(self._launch, container), name=f"launch {self.job.name}")
         await self._enter(Phase.TRAINING)

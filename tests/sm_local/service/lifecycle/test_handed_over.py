@@ -7,12 +7,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import attrs
 import boto3
 import pytest
 from botocore.config import Config
 
 from sm_core.containerspec import ContainerSpec
 from sm_local.backend import local_boto_session
+from sm_local.environments import MARKER
 from sm_local.environmentspec import EnvironmentSpec
 from sm_local.home import ENVIRONMENT_TAG, REGION, RESERVED_BUCKET, Home
 
@@ -38,25 +40,32 @@ def until(describe: Any, member: str, moving: tuple[str, ...]) -> dict[str, Any]
     return description
 
 
-def test_train_deploy_invoke_delete(service_home: Home) -> None:
-    session = local_boto_session(service_home)
+def train(home: Home, name: str, spec: EnvironmentSpec) -> dict[str, Any]:
+    """DescribeTrainingJob of a job in an environment, once it has ended."""
+    session = local_boto_session(home)
     s3, sagemaker = session.client("s3"), session.client("sagemaker")
-    s3.put_object(Bucket=RESERVED_BUCKET, Key=f"specs/{SPEC.digest}.json", Body=SPEC.to_json())
+    s3.put_object(Bucket=RESERVED_BUCKET, Key=f"specs/{spec.digest}.json", Body=spec.to_json())
     s3.create_bucket(Bucket="models")
     sagemaker.create_training_job(
-        TrainingJobName="handed-over",
+        TrainingJobName=name,
         RoleArn=ROLE,
         AlgorithmSpecification={"TrainingImage": "any", "TrainingInputMode": "File"},
         OutputDataConfig={"S3OutputPath": "s3://models"},
         ResourceConfig=RESOURCES,
         StoppingCondition={"MaxRuntimeInSeconds": 60},
-        Tags=TAGS,
+        Tags=[{"Key": ENVIRONMENT_TAG, "Value": spec.digest}],
     )
-    job = until(
-        lambda: sagemaker.describe_training_job(TrainingJobName="handed-over"),
+    return until(
+        lambda: sagemaker.describe_training_job(TrainingJobName=name),
         "TrainingJobStatus",
         ("InProgress",),
     )
+
+
+def test_train_deploy_invoke_delete(service_home: Home) -> None:
+    session = local_boto_session(service_home)
+    s3, sagemaker = session.client("s3"), session.client("sagemaker")
+    job = train(service_home, "handed-over", SPEC)
     assert job["TrainingJobStatus"] == "Completed", job
     model = job["ModelArtifacts"]["S3ModelArtifacts"]
     sagemaker.create_model(
@@ -94,6 +103,31 @@ def test_train_deploy_invoke_delete(service_home: Home) -> None:
     sagemaker.delete_endpoint(EndpointName="handed-over")
 
 
+@pytest.mark.parametrize(
+    ("requirements", "words"),
+    [
+        (("no-such-package>=3",), "Because no-such-package was not found"),
+        (("one-package>=2", "one-package<2"), "you require one-package>=2 and one-package<2"),
+    ],
+)
+def test_the_installer_s_own_words_are_the_reason(
+    service_home: Home, requirements: tuple[str, ...], words: str
+) -> None:
+    container = attrs.evolve(SPEC.container, requirements=requirements)
+    spec = EnvironmentSpec(container=container, index={"UV_NO_INDEX": "1"})
+    job = train(service_home, "unbuildable", spec)
+    assert job["TrainingJobStatus"] == "Failed"
+    reason = job["FailureReason"]
+    assert reason.startswith("ClientError: the environment of plain 1 cannot be built with ")
+    assert words in reason
+    events = (
+        local_boto_session(service_home)
+        .client("logs")
+        .filter_log_events(logGroupName="/aws/sagemaker/TrainingJobs")["events"]
+    )
+    assert any(words in event["message"] for event in events)
+
+
 def test_an_image_that_nobody_knows_is_refused_before_anything_starts(service_home: Home) -> None:
     sagemaker = local_boto_session(service_home).client("sagemaker")
     container: Any = {"Image": "my/own:1"}
@@ -120,3 +154,11 @@ def test_an_image_that_nobody_knows_is_refused_before_anything_starts(service_ho
             assert part in error["Message"]
     assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == []
     assert sagemaker.list_models()["Models"] == []
+
+
+def test_an_environment_that_was_pruned_during_the_download_is_made_again(service: Any) -> None:
+    # As if that were so: there is none when the job is about to start, but one that can be made.
+    (service.environment / MARKER).unlink()
+    service.train("pruned")
+    assert service.ended("pruned")["TrainingJobStatus"] == "Completed"
+    assert service.log("pruned").count("building the environment") == 2
