@@ -55,6 +55,15 @@ def test_nothing_is_started_by_asking(home: Home) -> None:
     state = json.loads(sm("status", "--json").output)
     assert state == {"running": False, "home": str(home.path), "running_jobs": []}
     assert sm("down").output == "No local service was running.\n"
+    assert json.loads(sm("down", "--json").output) == {
+        "ended": False,
+        "endpoints": [],
+        "waiting_jobs": [],
+        "running_jobs": [],
+        "stopped_jobs": [],
+    }
+    assert json.loads(sm("envs", "--json").output) == []
+    assert json.loads(sm("prune", "--json").output) == []
     assert not home.path.exists()
 
 
@@ -95,6 +104,7 @@ class TestUpAndDown:
         for text in (str(home.path), service.endpoint_url, "with `sm local down`", "none", names):
             assert text in table
         assert sm("up").output == output
+        assert json.loads(sm("up", "--json").output) == state
         assert sm("down").output == "The local service has ended.\n"
         assert started_in(home) == []
         assert not held(home.service_lock)
@@ -144,9 +154,13 @@ class TestUpAndDown:
         assert processes.status(job).alive
         assert not processes.status(server).alive
         assert [path for path in started_in(home) if home.jobs not in path.parents] == []
-        output = sm("down", "--all").output
-        assert "go on" not in output
-        assert "Training jobs that were stopped: my-job" in output
+        if running:
+            told = json.loads(sm("down", "--all", "--json").output)
+            assert (told["running_jobs"], told["stopped_jobs"]) == ([], ["my-job"])
+        else:
+            output = sm("down", "--all").output
+            assert "go on" not in output
+            assert "Training jobs that were stopped: my-job" in output
         assert not processes.status(job).alive
         assert started_in(home) == []
 
@@ -249,7 +263,10 @@ class TestLogs:
             "==> jobs/my-job-0123abcd/logs/algo-1.log <==\n1 one\n"
             "==> jobs/my-job-0123abcd/logs/algo-2.log <==\n2 two\n"
         )
-        assert "there is no log of other" in sm("logs", "other").output
+        for name in ("other", "*", "/my-job", "../jobs/my-job", "[", ""):
+            result = sm("logs", name)
+            assert (result.exit_code, "there is no log of" in result.output) == (1, True)
+        assert sm("logs", "--lines", "-1").exit_code == 2
 
 
 class TestEnvironments:
@@ -265,3 +282,9 @@ class TestEnvironments:
         output = sm("prune").output
         assert output == "removed 0123  mxnet 1.9.1 (cpu)\n1 environments removed, 0 MB\n"
         assert not folder.exists()
+        assert json.loads(sm("prune", "--json").output) == []
+
+    @pytest.mark.parametrize("days", ["-1", "nan", "some"])
+    def test_no_number_of_days(self, home: Home, days: str) -> None:
+        result = sm("prune", "--days", days)
+        assert (result.exit_code, "--days" in result.output) == (2, True)

@@ -79,8 +79,11 @@ def test_what_a_job_runs_in_is_kept(home: Home) -> None:
         log=job / "log",
     )
     processes.launch(job, [host], max_runtime=None, grace=1)
+    alias = home.path.with_name("alias")
+    alias.symlink_to(home.path)
     try:
         assert prune(home, unused_seconds=0) == []
+        assert prune(Home(alias), unused_seconds=0) == []
     finally:
         end_jobs(home)
     assert [each.folder for each in prune(home, unused_seconds=0)] == [folder]

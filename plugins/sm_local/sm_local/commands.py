@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import os
+import re
 import shlex
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,7 +19,7 @@ from sm_core.errors import LocalServiceError
 from sm_local.home import REGION, Home
 
 if TYPE_CHECKING:
-    from sm_local.startup import Stopped
+    from sm_local.pruning import BuiltEnvironment
 
 __all__ = ["local"]
 
@@ -38,7 +40,8 @@ def local() -> None:
     type=click.IntRange(0, 65535),
     help="Port to listen on from now on; 0 picks a free one if the present one is taken.",
 )
-def up(port: int | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what `status --json` would.")
+def up(port: int | None, as_json: bool) -> None:
     """Start the service and keep it until `sm local down`.
 
     A service that started by itself ends after 30 idle minutes (SMCORE_LOCAL_IDLE_MINUTES); after
@@ -55,13 +58,17 @@ def up(port: int | None) -> None:
         )
     service = ensure_service(home, port=port)
     home.stay_marker.touch(mode=0o600)
+    if as_json:
+        click.echo(json.dumps(_status(home), indent=2))
+        return
     click.echo(f"The local service listens on {service.endpoint_url} (process {service.pid}).")
     click.echo('For other AWS clients in this shell: eval "$(sm local env)"')
 
 
 @local.command()
 @click.option("--all", "jobs", is_flag=True, help="Stop running training jobs too.")
-def down(jobs: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print an object instead of sentences.")
+def down(jobs: bool, as_json: bool) -> None:
     """End the service and the model servers of its endpoints.
 
     Nothing is lost: objects, jobs and endpoints are there again at the next start, when the model
@@ -80,27 +87,53 @@ def down(jobs: bool) -> None:
     if jobs:
         leftovers.end_jobs(home)
     running = leftovers.running_jobs(home)
-    for line in _farewell(stopped, running):
+    farewell = _Farewell(
+        ended=stopped is not None,
+        endpoints=sorted(stopped.endpoints) if stopped else [],
+        waiting_jobs=sorted(set(stopped.jobs) - set(running)) if stopped else [],
+        running_jobs=running,
+        stopped_jobs=sorted(set(before) - set(running)),
+    )
+    if as_json:
+        click.echo(json.dumps(attrs.asdict(farewell), indent=2))
+        return
+    for line in farewell.sentences():
         click.echo(line)
-    ended = sorted(set(before) - set(running))
-    if ended:
-        click.echo(f"Training jobs that were stopped: {', '.join(ended)}")
 
 
-def _farewell(stopped: Stopped | None, running: list[str]) -> Iterator[str]:
-    """What to say after the end of a service, with these jobs still `running`."""
-    if stopped is None:
-        yield "No local service was running."
-    else:
-        yield "The local service has ended."
-        if stopped.endpoints:
-            yield f"Endpoints that come back with it: {', '.join(sorted(stopped.endpoints))}"
-        waiting = sorted(set(stopped.jobs) - set(running))
-        if waiting:
-            yield f"Training jobs that wait for its return: {', '.join(waiting)}"
-    if running:
-        yield f"Training jobs that go on: {', '.join(running)}"
-        yield "To stop them too: sm local down --all"
+@attrs.frozen(kw_only=True)
+class _Farewell:
+    """What `sm local down` did.
+
+    Attributes:
+        ended: whether a service was running.
+        endpoints: that come back with the service.
+        waiting_jobs: that have not begun, and wait for its return.
+        running_jobs: that go on without it.
+        stopped_jobs: that were stopped.
+    """
+
+    ended: bool
+    endpoints: list[str]
+    waiting_jobs: list[str]
+    running_jobs: list[str]
+    stopped_jobs: list[str]
+
+    def sentences(self) -> Iterator[str]:
+        """The same for people."""
+        if self.ended:
+            yield "The local service has ended."
+        else:
+            yield "No local service was running."
+        if self.endpoints:
+            yield f"Endpoints that come back with it: {', '.join(self.endpoints)}"
+        if self.waiting_jobs:
+            yield f"Training jobs that wait for its return: {', '.join(self.waiting_jobs)}"
+        if self.running_jobs:
+            yield f"Training jobs that go on: {', '.join(self.running_jobs)}"
+            yield "To stop them too: sm local down --all"
+        if self.stopped_jobs:
+            yield f"Training jobs that were stopped: {', '.join(self.stopped_jobs)}"
 
 
 @local.command()
@@ -141,7 +174,13 @@ def env(as_json: bool) -> None:
 
 @local.command()
 @click.argument("name", required=False)
-@click.option("--lines", default=100, show_default=True, help="Print no more than the last ones.")
+@click.option(
+    "--lines",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Print no more than the last ones.",
+)
 def logs(name: str | None, lines: int) -> None:
     """Print the service's log, or that of the training job or endpoint NAME.
 
@@ -152,7 +191,9 @@ def logs(name: str | None, lines: int) -> None:
     if name is None:
         paths = [home.service_log]
     else:
-        folders = [*home.jobs.glob(f"{name}-????????"), *home.endpoints.glob(f"{name}-????????/*")]
+        # Nothing else is a name, and much else means something in a pattern or a path.
+        pattern = f"{name}-????????" if re.fullmatch(r"[A-Za-z0-9-]+", name) else "-"
+        folders = [*home.jobs.glob(pattern), *home.endpoints.glob(f"{pattern}/*")]
         paths = sorted(path for folder in folders for path in folder.glob("logs/*.log"))
     paths = [path for path in paths if path.exists()]
     if not paths:
@@ -173,9 +214,7 @@ def envs(as_json: bool) -> None:
 
     found = built_environments(Home.default())
     if as_json:
-        click.echo(
-            json.dumps([{**attrs.asdict(each), "folder": str(each.folder)} for each in found])
-        )
+        click.echo(_as_json(found))
         return
     for each in found:
         used = dt.datetime.fromtimestamp(each.used).astimezone().strftime("%Y-%m-%d %H:%M")
@@ -186,19 +225,36 @@ def envs(as_json: bool) -> None:
 
 
 @local.command()
-@click.option("--days", default=30.0, show_default=True, help="Keep what was used in these days.")
-def prune(days: float) -> None:
+@click.option(
+    "--days",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Keep what was used in these days.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was removed as JSON.")
+def prune(days: float, as_json: bool) -> None:
     """Remove environments that were not used for some time; they are built again when needed.
 
     What a job or an endpoint runs in stays, and what was asked for within the last ten minutes.
+    What was left of builds that broke off goes.
     """
     from sm_local import pruning
 
+    if math.isnan(days):
+        raise click.BadParameter("it is not a number", param_hint="--days")
     removed = pruning.prune(Home.default(), unused_seconds=days * 86_400)
+    if as_json:
+        click.echo(_as_json(removed))
+        return
     for each in removed:
         click.echo(f"removed {each.folder.name}  {each.what}")
     freed = sum(each.size for each in removed)
     click.echo(f"{len(removed)} environments removed, {freed / 1e6:.0f} MB")
+
+
+def _as_json(environments: Iterable[BuiltEnvironment]) -> str:
+    return json.dumps([{**attrs.asdict(each), "folder": str(each.folder)} for each in environments])
 
 
 def _variables(

@@ -61,7 +61,8 @@ def _described(marker: Path, running: Sequence[str]) -> BuiltEnvironment | None:
         running: the arguments of everything that runs.
     """
     folder = marker.parent
-    inside = f"{folder.absolute()}/"
+    # By its own name alone: the folder of the home may have several.
+    inside = f"/{folder.parent.name}/{folder.name}/"
     try:
         facts = json.loads(marker.read_bytes())
         used = marker.stat().st_mtime
@@ -75,7 +76,7 @@ def _described(marker: Path, running: Sequence[str]) -> BuiltEnvironment | None:
         size=size,
         used=used,
         in_use=time.time() - used < _JUST_ASKED_FOR
-        or any(argument.startswith(inside) for argument in running),
+        or any(inside in argument for argument in running),
     )
 
 
