@@ -128,7 +128,9 @@ def sm_inference(environment: ServingEnvironment) -> InferenceHandler | None:
     name = environment.variables.get(VARIABLE)
     if not name:
         return None
-    from sm_amazon_algos.container.serving import AlgorithmHandler, limit_threads
+    from sm_amazon_algos.container.threads import limit_threads
 
     limit_threads(environment)
+    from sm_amazon_algos.container.serving import AlgorithmHandler
+
     return AlgorithmHandler(environment, name)

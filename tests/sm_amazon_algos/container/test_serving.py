@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from sm_amazon_algos.container.serving import AlgorithmHandler
 from sm_core.container.environment import ServingEnvironment
 from sm_core.container.errors import BadPayload, ContainerError, RequestRefused
 from sm_core.container.inference import Request, Response
+from sm_core.container.machine import count_cpus
 from sm_core.errors import CodecError
 
 JSON, LINES, CSV = "application/json", "application/jsonlines", "text/csv"
@@ -281,6 +285,30 @@ def test_a_model_that_is_none_does_not_come_up(
 ) -> None:
     with pytest.raises((ContainerError, CodecError), match=message):
         handler(tmp_path, name, model)
+
+
+#: Begins to serve as a worker does, and tells how many threads numpy's products of matrices take.
+WORKER = """
+from sm_core.container import worker
+from sm_core.container.environment import ServingEnvironment
+from sm_amazon_algos.plugin import sm_inference
+sm_inference(ServingEnvironment.read())
+from threadpoolctl import threadpool_info
+print(*[library["num_threads"] for library in threadpool_info()])
+"""
+
+
+@pytest.mark.integ
+def test_workers_share_the_cpus(tmp_path: Path) -> None:
+    variables = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "SAGEMAKER_BASE_DIR": str(tmp_path),
+        "SAGEMAKER_MODEL_SERVER_WORKERS": str(4 * count_cpus()),
+        "SMCORE_ALGORITHM": "kmeans",
+    }
+    command = [sys.executable, "-c", WORKER]
+    answer = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    assert set(answer.stdout.split()) == {"1"}
 
 
 def test_a_model_is_found_in_a_folder_of_its_own_too(tmp_path: Path) -> None:

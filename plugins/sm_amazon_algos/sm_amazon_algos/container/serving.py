@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,20 +18,13 @@ from sm_core.container.inference import InferenceHandler, Request, Response
 from sm_core.container.negotiation import accepted, choose, parse_media_type
 from sm_core.errors import CodecError
 
-__all__ = ["AlgorithmHandler", "limit_threads"]
+__all__ = ["AlgorithmHandler"]
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT = "application/json"
 #: All that a client is told, as by AWS's containers; the log says more.
 _REFUSAL = "unable to evaluate payload provided"
-
-
-def limit_threads(environment: ServingEnvironment) -> None:
-    """Share the CPUs among the workers, unless the user has; to be called before numpy is there."""
-    threads = str(max(1, environment.num_cpus // environment.workers))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, threads)
 
 
 class AlgorithmHandler(InferenceHandler):

@@ -1,14 +1,24 @@
-"""How many threads a product of matrices takes."""
+"""How many threads a product of matrices takes. Nothing here imports numpy."""
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["blas_threads"]
+from sm_core.container.environment import ServingEnvironment
+
+__all__ = ["blas_threads", "limit_threads"]
+
+
+def limit_threads(environment: ServingEnvironment) -> None:
+    """Share the CPUs among the workers, unless the user has; to be called before numpy is there."""
+    threads = str(max(1, environment.num_cpus // environment.workers))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, threads)
 
 
 def blas_threads(count: int | None) -> AbstractContextManager[Any]:
