@@ -119,6 +119,15 @@ def test_a_model_without_a_bias_is_read(tmp_path: Path) -> None:
     assert read_model(file).predict(ROWS)["score"] == pytest.approx(ROWS.sum(axis=1), abs=1e-5)
 
 
+def test_scores_of_columns_far_from_zero_are_exact() -> None:
+    rows = 1e6 + RANDOM.normal(size=(100, 30)).astype(np.float32)
+    weights = RANDOM.normal(size=(1, 30)).astype(np.float32)
+    bias = np.array([-1e6 * weights.sum(dtype=np.float64)], dtype=np.float32)
+    far = LinearModel(task="regressor", loss="squared_loss", weights=weights, bias=bias)
+    exact = rows.astype(np.float64) @ weights[0].astype(np.float64) + bias[0]
+    assert far.predict(rows)["score"] == pytest.approx(exact, rel=1e-6, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("members", "reason"),
     [

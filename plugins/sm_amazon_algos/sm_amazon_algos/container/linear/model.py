@@ -15,6 +15,9 @@ __all__ = ["LinearModel", "served"]
 
 Floats = npt.NDArray[np.float32]
 
+#: Weights up to which scores are added up in 64 bits: more would take long for each request.
+_EXACT = 1 << 20
+
 
 def served(linear: Floats, task: Task, loss: str) -> Floats:
     """What is served as score, of the linear form's values.
@@ -64,8 +67,14 @@ class LinearModel:
         return int(self.weights.shape[1])
 
     def scores(self, rows: Floats) -> Floats:
-        """(rows, outputs), as they are served."""
-        return served(rows @ self.weights.T + self.bias, self.task, self.loss)
+        """(rows, outputs), as they are served.
+
+        Of columns far from zero large numbers cancel out, for which 32 bits are too few.
+        """
+        kind = np.float64 if self.weights.size <= _EXACT else np.float32
+        linear = rows.astype(kind) @ self.weights.T.astype(kind) + self.bias
+        with np.errstate(over="ignore"):  # a score that is too large is infinite
+            return served(linear.astype(np.float32), self.task, self.loss)
 
     def predict(self, rows: Floats) -> Mapping[str, npt.NDArray[Any]]:
         """What is answered: see `ServedModel.predict`."""
