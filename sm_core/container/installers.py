@@ -34,6 +34,8 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s,]*@")
 #: Characters of the installer's output that an error repeats: its end says what is wrong, and the
 #: platform shows 1024 characters of a reason.
 _TAIL = 900
+#: What ``uv`` says when nobody answers at the index, as opposed to an answer that it dislikes.
+_UNREACHABLE = re.compile(r"error sending request|operation timed out")
 #: Where pip reads its configuration, below the environment's own folder and the user's.
 _PIP_FILES = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
 _index: dict[str, str] = {}
@@ -106,10 +108,22 @@ class Installer:
             InstallerFailed: it ended with an error.
         """
         command = [*self.command, *arguments]
+        exit_code, said = self._attempt(command, quiet=quiet)
+        if exit_code != 0 and self.is_uv and _UNREACHABLE.search(said):
+            logger.info("the package index does not answer; trying with what came from it before")
+            offline, plan = self._attempt(command, quiet=quiet, UV_OFFLINE="1")
+            if offline == 0:
+                return plan
+        if exit_code != 0:
+            raise InstallerFailed(said.strip()[-_TAIL:], command=command, exit_code=exit_code)
+        return said
+
+    def _attempt(self, command: Sequence[str], *, quiet: bool, **variables: str) -> tuple[int, str]:
+        """The exit code, and what was said, without passwords."""
         # What builds a package are processes of the installer's, which end with it.
         with tethered_child(
             command,
-            environment={**os.environ, **self.variables},
+            environment={**os.environ, **self.variables, **variables},
             directory=self.directory,
             captured=True,
         ) as installing:
@@ -119,9 +133,7 @@ class Installer:
         if exit_code != 0 or not quiet:
             for line in said.splitlines():
                 logger.info("%s", line)
-        if exit_code != 0:
-            raise InstallerFailed(said.strip()[-_TAIL:], command=command, exit_code=exit_code)
-        return said
+        return exit_code, said
 
 
 def _planned_by_uv(said: str) -> list[str]:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import shutil
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import attrs
@@ -22,6 +17,7 @@ from sm_local.environmentspec import EnvironmentSpec, Wheel
 from sm_local.home import Home
 from sm_local.pruning import built_environments
 from sm_local.wheels import WheelFile, installed_wheel
+from tests.packageindex import package_index
 
 pytestmark = pytest.mark.integ
 
@@ -117,71 +113,30 @@ def test_one_that_was_killed_midway_leaves_nothing_broken(
     assert [each.folder for each in built_environments(home)] == [folder]
 
 
-@attrs.frozen
-class Index:
-    """A package index with one package, as it would be anywhere."""
-
-    server: http.server.ThreadingHTTPServer
-    url: str
-
-    def vanish(self) -> None:
-        """Stop answering."""
-        self.server.shutdown()
-        self.server.server_close()
-
-
-class _Pages(http.server.SimpleHTTPRequestHandler):
-    """Files that are to be asked for each time."""
-
-    def end_headers(self) -> None:
-        self.send_header("Cache-Control", "max-age=0")
-        super().end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def index(wheel: WheelFile, tmp_path: Path) -> Iterator[Index]:
-    pages = tmp_path / "pages"
-    listing = pages / "simple" / "iniconfig" / "index.html"
-    listing.parent.mkdir(parents=True)
-    listing.write_text(f'<a href="/{wheel.filename}">{wheel.filename}</a>', encoding="utf-8")
-    shutil.copy(wheel.path, pages)
-    handler = partial(_Pages, directory=str(pages))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield Index(server, f"http://127.0.0.1:{server.server_port}/simple")
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
 def test_what_came_from_the_index_once_is_enough_when_it_has_gone(
-    home: Home, index: Index, tmp_path: Path
+    home: Home, wheel: WheelFile, tmp_path: Path
 ) -> None:
-    settings = {
-        "UV_DEFAULT_INDEX": index.url,
-        "UV_CACHE_DIR": str(tmp_path / "cache"),
-        "UV_HTTP_RETRIES": "0",
-        "NO_PROXY": "127.0.0.1",
-    }
-
-    def build(*requirements: str) -> tuple[Path, list[str]]:
+    def build(url: str, *requirements: str) -> tuple[Path, list[str]]:
         log: list[str] = []
         container = attrs.evolve(PLAIN, requirements=requirements)
+        settings = {
+            "UV_DEFAULT_INDEX": url,
+            "UV_CACHE_DIR": str(tmp_path / "cache"),
+            "UV_HTTP_RETRIES": "0",
+            "NO_PROXY": "127.0.0.1",
+        }
         spec = EnvironmentSpec(container=container, index=settings)
         return ensure_environment(home.path, spec, {}, log.append), log
 
-    first, log = build("iniconfig")
-    assert not any("does not answer" in line for line in log)
-    index.vanish()
-    assert build("iniconfig") == (first, [])
-    # Another environment of the same packages: the client's own code has changed, for instance.
-    second, log = build("iniconfig>=1")
-    assert any("does not answer" in line for line in log)
-    assert second != first
-    assert imports(second, "iniconfig")
-    with pytest.raises(EnvironmentFailed, match=r"(?s)Failed to fetch.*127\.0\.0\.1"):
-        build("iniconfig", "another-package")
+    with package_index(tmp_path / "pages", wheel.path) as (url, vanish):
+        first, log = build(url, "iniconfig")
+        assert not any("does not answer" in line for line in log)
+        vanish()
+        assert build(url, "iniconfig") == (first, [])
+        # Another environment of the same packages: the client's own code has changed, say.
+        second, log = build(url, "iniconfig>=1")
+        assert any("does not answer" in line for line in log)
+        assert second != first
+        assert imports(second, "iniconfig")
+        with pytest.raises(EnvironmentFailed, match=r"(?s)Failed to fetch.*127\.0\.0\.1"):
+            build(url, "iniconfig", "another-package")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 import sysconfig
 import time
 import venv
@@ -17,6 +18,7 @@ import pytest
 
 from sm_core.container.requirements import is_package
 from sm_core.testing.containers import Container
+from tests.packageindex import package_index
 
 pytestmark = pytest.mark.integ
 
@@ -85,6 +87,22 @@ def test_they_are_installed_before_training(tmp_path: Path, wheels: Path) -> Non
     ended = container.train(hyperparameters=TRAIN, variables=index(wheels))
     assert ended.exit_code == 0, ended.log
     assert f"found {container.base}/dependencies/tiny_dependency.py" in ended.log
+
+
+def test_what_the_index_delivered_once_is_enough_when_it_has_gone(
+    tmp_path: Path, wheels: Path
+) -> None:
+    container = Container(tmp_path)
+    container.write_code({"requirements.txt": "tiny-dependency\n", "train.py": SCRIPT})
+    with package_index(tmp_path / "pages", *wheels.iterdir()) as (url, vanish):
+        variables = {"UV_DEFAULT_INDEX": url, "UV_HTTP_RETRIES": "0", "NO_PROXY": "127.0.0.1"}
+        variables["UV_CACHE_DIR"] = str(tmp_path / "cache")
+        logs = [container.train(hyperparameters=TRAIN, variables=variables).log]
+        vanish()
+        shutil.rmtree(container.base / "dependencies")
+        logs.append(container.train(hyperparameters=TRAIN, variables=variables).log)
+    assert ["does not answer" in log for log in logs] == [False, True]
+    assert all(f"found {container.base}/dependencies/tiny" in log for log in logs), logs
 
 
 def test_pip_does_where_there_is_no_uv(tmp_path: Path, wheels: Path) -> None:
