@@ -140,3 +140,28 @@ def test_what_came_from_the_index_once_is_enough_when_it_has_gone(
         assert imports(second, "iniconfig")
         with pytest.raises(EnvironmentFailed, match=r"(?s)Failed to fetch.*127\.0\.0\.1"):
             build(url, "iniconfig", "another-package")
+
+
+def test_a_long_explanation_is_told_with_its_beginning_and_end(home: Home, tmp_path: Path) -> None:
+    source = tmp_path / "broken"
+    source.mkdir()
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "back"\nbackend-path = ["."]\n'
+        '[project]\nname = "broken"\nversion = "1.0"\n'
+    )
+    (source / "back.py").write_text(
+        "import sys\n"
+        "def build_wheel(*_):\n"
+        "    for number in range(100): print('compiling', number, file=sys.stderr)\n"
+        "    raise RuntimeError('there is no compiler')\n"
+    )
+    log: list[str] = []
+    container = attrs.evolve(PLAIN, requirements=(f"broken @ {source.as_uri()}",))
+    spec = EnvironmentSpec(container=container, index={"UV_NO_INDEX": "1"})
+    with pytest.raises(EnvironmentFailed) as caught:
+        ensure_environment(home.path, spec, {}, log.append)
+    message = str(caught.value)
+    assert len(message) < 1000
+    assert "Failed to build `broken @" in message
+    assert "there is no compiler" in message
+    assert sum("compiling" in line for line in log) == 100

@@ -21,7 +21,7 @@ import sys
 import sysconfig
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -49,6 +49,8 @@ _IS_EXTRA = re.compile(rf"""\bextra\s*==\s*(['"]){_EXTRA}\1""")
 #: In the folder of a complete environment; its time says when somebody last asked for it.
 MARKER = ".complete"
 _LAST_LINES = 30
+#: Characters of these lines in an error; a job's reason may have 1024 in all.
+_WORDS = 800
 #: Lines of ``uv`` that say nothing to somebody who waits: each package, and where they go.
 _DETAIL = re.compile(r" [+~-] |Using C?Python ")
 #: What ``uv`` says when nobody answers at the index, as opposed to an answer that it dislikes.
@@ -261,6 +263,7 @@ class _Build:
         """Run ``uv``, its output going line by line to the log."""
         own = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
         fixed = {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+        first: list[str] = []
         last: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
         with subprocess.Popen(
             [uv.find_uv_bin(), *arguments],
@@ -281,15 +284,21 @@ class _Build:
                     if not _DETAIL.match(line):
                         last.append(mask(line.rstrip()))
                         self.log(last[-1])
+                        if line.startswith("error: ") and not first:
+                            first.append(last.pop())
             except BaseException:
                 process.kill()
                 raise
         if process.returncode:
             container = self.spec.container
-            failure = _Unreachable if any(map(_UNREACHABLE.search, last)) else EnvironmentFailed
+            failure = (
+                _Unreachable
+                if any(map(_UNREACHABLE.search, [*first, *last]))
+                else EnvironmentFailed
+            )
             raise failure(
                 f"the environment of {container.framework} {container.version} cannot be built "
-                f"with {self.python}; the installer says:\n" + "\n".join(last)
+                f"with {self.python}; the installer says:\n{_shortened([*first, *last])}"
             )
 
     def _mark(self) -> None:
@@ -303,6 +312,15 @@ class _Build:
             json.dump(facts, file)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _shortened(lines: Iterable[str]) -> str:
+    """The beginning and end of what the installer said: what failed, and why. The log has all."""
+    text = "\n".join(lines)
+    if len(text) <= _WORDS:
+        return text
+    begin = _WORDS // 4
+    return f"{text[:begin].rstrip()}\n…\n{text[begin - _WORDS :].lstrip()}"
 
 
 def _container_requirements(wheel: Path) -> list[str]:
