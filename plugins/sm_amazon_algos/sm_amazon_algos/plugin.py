@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sm_core.container.inference import InferenceHandler
     from sm_core.containerspec import ContainerSpec, Device
     from sm_core.images import ImageOrigin, ImageRequest
+    from sm_core.requests import RequestContext
 
 #: Framework's name → its classes' prefix, and other names.
 ALGORITHMS = {
@@ -81,6 +82,24 @@ def sm_hyperparameters(
     from sm_amazon_algos.hyperparameters import ALWAYS_SENT
 
     return {**ALWAYS_SENT[framework], **hyperparameters}
+
+
+@hookimpl
+def sm_request(context: RequestContext, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Define the metrics of the algorithms' jobs, as AWS's own service does by itself."""
+    if context.backend == "aws" or context.operation != "CreateTrainingJob":
+        return None
+    specification = request.get("AlgorithmSpecification", {})
+    framework = context.framework
+    if framework is None and (image := specification.get("TrainingImage")):
+        origin = sm_image_origin(image)
+        framework = None if origin is None else origin.framework
+    if framework not in ALGORITHMS or specification.get("MetricDefinitions"):
+        return None
+    from sm_amazon_algos.metrics import metric_definitions
+
+    metrics = metric_definitions(framework, request.get("HyperParameters", {}))
+    return {**request, "AlgorithmSpecification": {**specification, "MetricDefinitions": metrics}}
 
 
 @hookimpl

@@ -16,6 +16,7 @@ from sklearn.preprocessing import scale
 from sm_amazon_algos.container.errors import CustomerError
 from sm_amazon_algos.container.hosts import Hosts
 from sm_amazon_algos.container.ndarrays import read_ndarrays
+from sm_amazon_algos.metrics import metric_definitions
 from sm_core.container.channels import Channel
 
 Train = Callable[..., Any]
@@ -150,6 +151,9 @@ def test_the_log_s_lines(trained: Train, metrics: Callable[[str], list[Mapping[s
     assert re.search(r"#quality_metric: host=algo-1, train msd <loss>=\S+", log)
     assert re.search(r"#quality_metric: host=algo-1, test msd <loss>=\S+", log)
     assert "test ssd" not in log
+    definitions = metric_definitions("kmeans", {})
+    said = {each["Name"] for each in definitions if re.search(each["Regex"], log)}
+    assert said == {each["Name"] for each in definitions} - {"test:ssd"}
     documents = metrics(log)
     assert all(d["Dimensions"]["Algorithm"] == "AWS/KMeansWebscale" for d in documents)
     (first,) = [d for d in documents if d["Dimensions"].get("Meta") == "init_train_data_iter"]

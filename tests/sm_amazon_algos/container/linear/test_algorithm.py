@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sm_amazon_algos.container.errors import CustomerError
 from sm_amazon_algos.container.hosts import Hosts
 from sm_amazon_algos.container.linear import examples
+from sm_amazon_algos.metrics import metric_definitions
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -343,6 +345,17 @@ def test_the_log_has_aws_s_lines(learned: Learn, metrics: Callable[[str], Any]) 
         (epoch, model) for epoch in range(2) for model in range(32)
     ]
     assert {each["Algorithm"] for each in dimensions} == {"Linear Learner"}
+
+
+@pytest.mark.parametrize("task", [BINARY, REGRESSOR, MULTICLASS])
+def test_the_log_has_every_metric_that_aws_defines(learned: Learn, task: str) -> None:
+    data = {BINARY: generated(), REGRESSOR: line(), MULTICLASS: generated(classes=3)}[task]
+    log = learned(task, data, validation=data, test=data, epochs=2, num_models=1).log
+    for each in metric_definitions("linear-learner", {"predictor_type": task}):
+        if each["Name"] != "train:throughput":
+            values = re.findall(each["Regex"], log)
+            assert values, each
+            assert all(math.isfinite(float(value)) for value in values)
 
 
 def test_without_test_data_the_log_says_so(learned: Learn) -> None:
