@@ -12,7 +12,7 @@ import pytest
 from sm_local import processes, pruning
 from sm_local.environments import lock_file, note_use
 from sm_local.home import Home
-from sm_local.leftovers import end_jobs
+from sm_local.leftovers import end_jobs, end_model_servers
 from sm_local.pruning import BuiltEnvironment, built_environments, prune
 
 
@@ -67,10 +67,11 @@ def test_what_is_asked_for_meanwhile_is_kept(home: Home, monkeypatch: pytest.Mon
 
 
 @pytest.mark.integ
-def test_what_a_job_runs_in_is_kept(home: Home) -> None:
+@pytest.mark.parametrize("place", ["jobs/job-00000000", "endpoints/e-00000000/AllTraffic-1"])
+def test_what_a_job_or_endpoint_runs_in_is_kept(home: Home, place: str) -> None:
     folder = environment(home, "used")
-    job = home.jobs / "job-00000000"
-    job.mkdir()
+    job = home.path / place
+    job.mkdir(parents=True)
     host = processes.HostProcess(
         name="algo-1",
         command=(str(folder / "bin" / "sleep"), "60"),
@@ -86,4 +87,5 @@ def test_what_a_job_runs_in_is_kept(home: Home) -> None:
         assert prune(Home(alias), unused_seconds=0) == []
     finally:
         end_jobs(home)
+        end_model_servers(home)
     assert [each.folder for each in prune(home, unused_seconds=0)] == [folder]
