@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sm_local import processes, pruning
-from sm_local.environments import lock_file, note_use
+from sm_local.environments import lease, lock_file
 from sm_local.home import Home
 from sm_local.leftovers import end_jobs, end_model_servers
 from sm_local.pruning import BuiltEnvironment, built_environments, prune
@@ -25,6 +25,7 @@ def environment(home: Home, name: str, *, used: float = 1.0) -> Path:
     folder = home.environments / name
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "sleep").symlink_to("/bin/sleep")
+    (folder / "bin" / "python").symlink_to(sys.executable)
     (folder / ".complete").write_text('{"python": "/python", "what": "test 1 (cpu)"}')
     os.utime(folder / ".complete", (used, used))
     return folder
@@ -49,21 +50,31 @@ def test_what_a_broken_build_left_goes_but_not_what_is_being_built(home: Home) -
 
 
 def test_what_is_asked_for_meanwhile_is_kept(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted, held = environment(home, "wanted"), environment(home, "held")
-    (wanted / "bin" / "python").symlink_to(sys.executable)
+    folder = environment(home, "wanted")
 
     def look(home: Home) -> list[BuiltEnvironment]:
         found = built_environments(home)
-        assert note_use(wanted)
+        wanted = lease(folder)
+        assert wanted is not None
+        wanted.release()
         return found
 
     monkeypatch.setattr(pruning, "built_environments", look)
-    with lock_file(held).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    assert prune(home, unused_seconds=0) == []
+    assert folder.is_dir()
+
+
+def test_what_is_leased_is_kept(home: Home) -> None:
+    folder = environment(home, "wanted")
+    leases = [lease(folder), lease(folder)]
+    for held in leases:
+        assert held is not None
+        assert [each.in_use for each in built_environments(home)] == [True]
         assert prune(home, unused_seconds=0) == []
-    assert wanted.is_dir()
-    assert held.is_dir()
-    assert not note_use(home.environments / "missing")
+        held.release()
+        held.release()
+    assert [each.folder for each in prune(home, unused_seconds=0)] == [folder]
+    assert lease(folder) is None
 
 
 @pytest.mark.integ

@@ -236,8 +236,8 @@ def envs(as_json: bool) -> None:
 def prune(days: float, as_json: bool) -> None:
     """Remove environments that were not used for some time; they are built again when needed.
 
-    What a job or an endpoint runs in stays, and what was asked for within the last ten minutes.
-    What was left of builds that broke off goes.
+    What a job or an endpoint runs in, or is about to, stays. What was left of builds that broke off
+    goes.
     """
     from sm_local import pruning
 

@@ -35,12 +35,13 @@ from sm_local.interpreters import find_python
 __all__ = [
     "MARKER",
     "EnvironmentFailed",
+    "Lease",
     "ensure_environment",
     "find_environment",
     "find_python",
     "index_settings",
+    "lease",
     "lock_file",
-    "note_use",
 ]
 
 #: Extra of a wheel whose requirements the environment needs; the wheel's others are the client's.
@@ -63,8 +64,31 @@ class _Unreachable(EnvironmentFailed):
     """The package index does not answer."""
 
 
-def find_environment(home: Path, spec: EnvironmentSpec) -> Path | None:
-    """Return the folder of the environment if it is complete, and note its use; else None.
+class Lease:
+    """Keeps an environment from being pruned, until it is released or this process ends.
+
+    Attributes:
+        folder: of the environment.
+    """
+
+    def __init__(self, folder: Path, lock: int) -> None:
+        """Own `lock`, a descriptor of the environment's lock file on which it is held."""
+        self.folder = folder
+        self._lock: int | None = lock
+
+    def release(self) -> None:
+        """Let it be pruned again; nothing if that was said before."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
+    def __del__(self) -> None:
+        """Whoever asked for it may have gone meanwhile, with nobody else to release it."""
+        self.release()
+
+
+def find_environment(home: Path, spec: EnvironmentSpec) -> Lease | None:
+    """Lease the environment if it is complete; None if it must be built.
 
     Args:
         home: folder of the local service.
@@ -74,8 +98,7 @@ def find_environment(home: Path, spec: EnvironmentSpec) -> Path | None:
         EnvironmentFailed: no build for this platform, or no fitting Python.
     """
     _check_platform(spec.container)
-    folder = _folder(home, spec, find_python(spec.container.python))
-    return folder if note_use(folder) else None
+    return lease(_folder(home, spec, find_python(spec.container.python)))
 
 
 def ensure_environment(
@@ -100,7 +123,9 @@ def ensure_environment(
     _check_platform(spec.container)
     python = find_python(spec.container.python)
     folder = _folder(home, spec, python)
-    if note_use(folder):
+    found = lease(folder)
+    if found is not None:
+        found.release()
         return folder
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(lock_file(folder), log) as lock:
@@ -109,24 +134,25 @@ def ensure_environment(
     return folder
 
 
-def note_use(folder: Path) -> bool:
-    """Note that the environment in `folder` is wanted now; False if there is no complete one.
+def lease(folder: Path) -> Lease | None:
+    """Lease the environment in `folder`, which counts as a use; None if there is no complete one.
 
     Blocks while it is being removed.
     """
     if not _is_complete(folder):
-        return False
-    # Under the lock, so that nobody removes it between the look at it and the note of its use.
-    with lock_file(folder).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        if not _is_complete(folder):
-            return False
-        os.utime(folder / MARKER)
-    return True
+        return None
+    lock = os.open(lock_file(folder), os.O_RDWR | os.O_CREAT, 0o600)
+    found = Lease(folder, lock)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    if not _is_complete(folder):
+        found.release()
+        return None
+    os.utime(folder / MARKER)
+    return found
 
 
 def lock_file(folder: Path) -> Path:
-    """The file on which whoever builds or removes the environment in `folder` holds a lock."""
+    """The file on which whoever builds, leases or removes an environment holds a lock."""
     return folder.with_suffix(".lock")
 
 

@@ -19,10 +19,6 @@ from sm_local.home import Home
 
 __all__ = ["BuiltEnvironment", "built_environments", "prune"]
 
-#: Seconds for which an environment counts as in use after a job or endpoint has asked for it: the
-#: time between that and the start of the process.
-_JUST_ASKED_FOR = 600.0
-
 
 @attrs.frozen(kw_only=True)
 class BuiltEnvironment:
@@ -67,6 +63,8 @@ def _described(marker: Path, running: Sequence[str]) -> BuiltEnvironment | None:
         facts = json.loads(marker.read_bytes())
         used = marker.stat().st_mtime
         size = _size(folder)
+        with _locked(folder) as free:
+            leased = not free
     except FileNotFoundError:
         return None
     return BuiltEnvironment(
@@ -75,8 +73,7 @@ def _described(marker: Path, running: Sequence[str]) -> BuiltEnvironment | None:
         python=facts["python"],
         size=size,
         used=used,
-        in_use=time.time() - used < _JUST_ASKED_FOR
-        or any(inside in argument for argument in running),
+        in_use=leased or any(inside in argument for argument in running),
     )
 
 

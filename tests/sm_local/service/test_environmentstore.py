@@ -14,6 +14,7 @@ from sm_core.containerspec import ContainerSpec
 from sm_core.errors import LocalServiceError
 from sm_local.environmentspec import EnvironmentSpec, Wheel
 from sm_local.home import ENVIRONMENT_TAG, RESERVED_BUCKET, Home
+from sm_local.pruning import prune
 from sm_local.service.context import Context
 from sm_local.service.environmentstore import Environments
 from sm_local.service.errors import ServiceError
@@ -191,5 +192,9 @@ def test_an_environment_is_built_once(context: Context) -> None:
     assert container.spec == PLAIN
     assert lines
     again: list[str] = []
-    assert Environments(context).ensure(digest, again.append) == container
-    assert not again
+    with Environments(context).ensure(digest, again.append) as same:
+        assert same == container
+        assert not again
+        container.__exit__()
+        assert prune(context.home, unused_seconds=0) == []
+    assert [each.folder for each in prune(context.home, unused_seconds=0)] == [container.folder]

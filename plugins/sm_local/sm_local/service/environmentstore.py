@@ -11,7 +11,7 @@ import attrs
 
 from sm_core.containerspec import ContainerSpec, Device
 from sm_core.errors import LocalServiceError, SMError
-from sm_local.environments import ensure_environment, find_environment, note_use
+from sm_local.environments import Lease, ensure_environment, find_environment
 from sm_local.environmentspec import EnvironmentSpec
 from sm_local.gpu import device_for
 from sm_local.home import ENVIRONMENT_TAG, REGION, RESERVED_BUCKET
@@ -23,27 +23,33 @@ __all__ = ["Container", "Environments"]
 
 @attrs.frozen(kw_only=True)
 class Container:
-    """An environment that is ready.
+    """An environment that is ready; a context manager until something runs in it.
 
     Attributes:
         folder: of the environment.
         spec: what it stands for.
         index: how its package index is reached, as ``uv`` wants to know it; for the requirements
             that a user's code brings along.
+        lease: what keeps it from being pruned; None if nothing would.
     """
 
     folder: Path
     spec: ContainerSpec
     index: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    lease: Lease | None = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def python(self) -> str:
         """Its interpreter."""
         return str(self.folder / "bin" / "python")
 
-    def still_there(self) -> bool:
-        """Whether it has not been pruned meanwhile; counts as a use. Blocks."""
-        return note_use(self.folder)
+    def __enter__(self) -> Container:
+        """It stays until the end of the block; what runs in it then keeps it by itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.lease is not None:
+            self.lease.release()
 
 
 class Environments:
@@ -98,10 +104,9 @@ class Environments:
         if path is None:
             raise LocalServiceError(f"the environment specification {digest} was deleted")
         spec = EnvironmentSpec.from_json(path.read_bytes()).with_secrets(self._secrets(digest))
-        folder = find_environment(self._context.home.path, spec)
-        if folder is None:
-            folder = self._build(spec, log)
-        return Container(folder=folder, spec=spec.container, index=spec.index)
+        while (lease := find_environment(self._context.home.path, spec)) is None:
+            self._build(spec, log)
+        return Container(folder=lease.folder, spec=spec.container, index=spec.index, lease=lease)
 
     def forget_secrets(self, needed: Callable[[], Collection[str]]) -> None:
         """Delete the passwords of package indexes that nothing needs any more.
@@ -117,7 +122,7 @@ class Environments:
             if key not in kept:
                 objects.delete(RESERVED_BUCKET, key)
 
-    def _build(self, spec: EnvironmentSpec, log: Callable[[str], None]) -> Path:
+    def _build(self, spec: EnvironmentSpec, log: Callable[[str], None]) -> None:
         objects = self._context.objects
         with tempfile.TemporaryDirectory(prefix="sm-wheels-") as scratch:
             wheels: dict[str, Path] = {}
@@ -127,7 +132,7 @@ class Environments:
                 if objects.info(RESERVED_BUCKET, key) is None:
                     raise LocalServiceError(f"the wheel {wheel.filename} was never handed over")
                 objects.copy_out(RESERVED_BUCKET, key, wheels[wheel.sha256])
-            return ensure_environment(self._context.home.path, spec, wheels, log)
+            ensure_environment(self._context.home.path, spec, wheels, log)
 
     def _secrets(self, digest: str) -> dict[str, str]:
         """What the specification leaves out: the client hands it over beside it, if it has any."""

@@ -174,12 +174,12 @@ class InstanceKeeper:
 
     async def _launch(self) -> None:
         build = partial(self._environments.ensure, self.variant.environment, self.server.log)
-        container = await detached(build, name=f"build {self._name}")
-        await self._forget_socket()
-        socket = await asyncio.to_thread(new_socket)
-        # Recorded first: whoever finds the server later must know where it listens.
-        await self._listen(str(socket))
-        await self.server.launch(container, socket)
+        with await detached(build, name=f"build {self._name}") as container:
+            await self._forget_socket()
+            socket = await asyncio.to_thread(new_socket)
+            # Recorded first: whoever finds the server later must know where it listens.
+            await self._listen(str(socket))
+            await self.server.launch(container, socket)
         await self.server.connect(str(socket))
 
     async def _until_healthy(self, seconds: float) -> None:

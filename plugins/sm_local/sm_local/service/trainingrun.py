@@ -142,14 +142,12 @@ class TrainingRun:
             return
         await self._enter(Phase.PREPARING)
         await asyncio.to_thread(make_folder, self._context, self.job)
-        container = await self._prepare()
-        await self._enter(Phase.DOWNLOADING)
-        if self.job.before(Phase.LAUNCHING):
-            await self._download()
-        if not await asyncio.to_thread(container.still_there):
-            container = await self._prepare()  # a download may take longer than an unused one stays
-        await self._enter(Phase.LAUNCHING)
-        await completed(partial(self._launch, container), name=f"launch {self.job.name}")
+        with await self._prepare() as container:
+            await self._enter(Phase.DOWNLOADING)
+            if self.job.before(Phase.LAUNCHING):
+                await self._download()
+            await self._enter(Phase.LAUNCHING)
+            await completed(partial(self._launch, container), name=f"launch {self.job.name}")
         await self._enter(Phase.TRAINING)
 
     async def _enter(self, phase: Phase) -> None:

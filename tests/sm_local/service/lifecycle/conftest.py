@@ -22,7 +22,6 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from sm_local.environments import MARKER
 from sm_local.home import REGION, Home
 from sm_local.leftovers import end_jobs
 
@@ -45,7 +44,6 @@ class LocalService:
         self.environment = folder / "environment"
         (self.environment / "bin").mkdir(parents=True)
         (self.environment / "bin" / "python").symlink_to(sys.executable)
-        (self.environment / MARKER).touch()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         self.client = cache(self._client)

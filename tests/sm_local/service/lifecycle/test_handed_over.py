@@ -14,7 +14,6 @@ from botocore.config import Config
 
 from sm_core.containerspec import ContainerSpec
 from sm_local.backend import local_boto_session
-from sm_local.environments import MARKER
 from sm_local.environmentspec import EnvironmentSpec
 from sm_local.home import ENVIRONMENT_TAG, REGION, RESERVED_BUCKET, Home
 
@@ -154,11 +153,3 @@ def test_an_image_that_nobody_knows_is_refused_before_anything_starts(service_ho
             assert part in error["Message"]
     assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == []
     assert sagemaker.list_models()["Models"] == []
-
-
-def test_an_environment_that_was_pruned_during_the_download_is_made_again(service: Any) -> None:
-    # As if that were so: there is none when the job is about to start, but one that can be made.
-    (service.environment / MARKER).unlink()
-    service.train("pruned")
-    assert service.ended("pruned")["TrainingJobStatus"] == "Completed"
-    assert service.log("pruned").count("building the environment") == 2
