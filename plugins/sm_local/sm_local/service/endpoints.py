@@ -22,7 +22,6 @@ from sm_local.service.hosting import (
     Endpoint,
     EndpointConfig,
     HostedModel,
-    Instance,
     Variant,
     describe_endpoint,
     list_entry,
@@ -188,27 +187,37 @@ class Endpoints:
         name: str = request["EndpointName"]
         await self._get(name)
         pending = await self._deployment(request["EndpointConfigName"])
+        retain = request.get("RetainAllVariantProperties", False)
+        properties = request.get("ExcludeRetainedVariantProperties", ())
+        excluded = {each["VariantPropertyType"] for each in properties}
 
         def updating(endpoint: Endpoint) -> Endpoint:
             self._require_settled(endpoint)
-            return endpoint.updating(pending, time.time())
+            coming = endpoint.retained(pending, excluded=excluded) if retain else pending
+            return endpoint.updating(coming, time.time())
 
         endpoint = await self._store.change(name, updating)
         self._keepers[name].update(endpoint)
         return {"EndpointArn": endpoint.arn}
 
     async def update_weights(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """UpdateEndpointWeightsAndCapacities: the weights only."""
+        """UpdateEndpointWeightsAndCapacities: weights at once, other capacities as an update."""
         name: str = request["EndpointName"]
-        weights = check_weights(request, await self._get(name))
+        weights, counts = check_weights(request, await self._get(name))
 
-        def weighed(endpoint: Endpoint) -> Endpoint:
+        def changed(endpoint: Endpoint) -> Endpoint:
             self._require_settled(endpoint)
-            changed = attrs.evolve(endpoint, weights={**endpoint.weights, **weights})
-            return changed.moved("InService", time.time())
+            together = {**endpoint.weights, **weights}
+            if all(endpoint.current.count(variant) == count for variant, count in counts.items()):
+                return attrs.evolve(endpoint, weights=together).moved("InService", time.time())
+            pending = endpoint.current.resized(weights=together, counts=counts)
+            return endpoint.updating(pending, time.time())
 
-        endpoint = await self._store.change(name, weighed)
-        self._keepers[name].endpoint = endpoint
+        endpoint = await self._store.change(name, changed)
+        if endpoint.pending is None:
+            self._keepers[name].endpoint = endpoint
+        else:
+            self._keepers[name].update(endpoint)
         return {"EndpointArn": endpoint.arn}
 
     async def describe(self, name: str) -> dict[str, Any]:
@@ -333,9 +342,4 @@ class Endpoints:
                     environment=model.environment,
                 )
             )
-        instances = tuple(
-            Instance(variant=variant.name, number=number, id=f"i-{secrets.token_hex(9)[:17]}")
-            for variant in variants
-            for number in range(1, variant.request["InitialInstanceCount"] + 1)
-        )
-        return Deployment(config=config_name, variants=tuple(variants), instances=instances)
+        return Deployment.of(config_name, variants)

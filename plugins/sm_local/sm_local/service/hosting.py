@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -113,6 +114,37 @@ class Deployment:
     variants: tuple[Variant, ...]
     instances: tuple[Instance, ...]
 
+    @classmethod
+    def of(cls, config: str, variants: Sequence[Variant]) -> Deployment:
+        """As many new instances of each variant as it asks for."""
+        instances = tuple(
+            Instance(variant=variant.name, number=number, id=f"i-{secrets.token_hex(9)[:17]}")
+            for variant in variants
+            for number in range(1, variant.request["InitialInstanceCount"] + 1)
+        )
+        return cls(config=config, variants=tuple(variants), instances=instances)
+
+    def resized(self, *, weights: Mapping[str, float], counts: Mapping[str, int]) -> Deployment:
+        """New instances of the same variants.
+
+        Args:
+            weights: of those variants whose weight is another one, by name.
+            counts: of instances, likewise.
+        """
+        variants = []
+        for variant in self.variants:
+            request = dict(variant.request)
+            if variant.name in weights:
+                request["InitialVariantWeight"] = weights[variant.name]
+            if variant.name in counts:
+                request["InitialInstanceCount"] = counts[variant.name]
+            variants.append(attrs.evolve(variant, request=request))
+        return Deployment.of(self.config, variants)
+
+    def count(self, variant: str) -> int:
+        """How many instances a variant has."""
+        return sum(instance.variant == variant for instance in self.instances)
+
     def variant(self, name: str) -> Variant:
         """The variant of that name."""
         return next(variant for variant in self.variants if variant.name == name)
@@ -183,6 +215,22 @@ class Endpoint:
     def updating(self, pending: Deployment, now: float) -> Endpoint:
         """The endpoint that goes over to something else."""
         return attrs.evolve(self.moved("Updating", now), pending=pending)
+
+    def retained(self, coming: Deployment, *, excluded: Collection[str]) -> Deployment:
+        """What is to come, where variants that are there already keep weight and instance count.
+
+        Args:
+            coming: as its configuration says.
+            excluded: VariantPropertyType of what is not kept.
+        """
+        names = {variant.name for variant in coming.variants}
+        kept = [variant for variant in self.variants if variant.name in names]
+        weights = {variant.name: self.weight(variant) for variant in kept}
+        counts = {variant.name: self.current.count(variant.name) for variant in kept}
+        return coming.resized(
+            weights={} if "DesiredWeight" in excluded else weights,
+            counts={} if "DesiredInstanceCount" in excluded else counts,
+        )
 
     def updated(self, now: float) -> Endpoint:
         """The endpoint that has gone over to what was pending."""
@@ -292,7 +340,8 @@ def list_entry(endpoint: Endpoint) -> Listed:
 
 def _variant_summary(endpoint: Endpoint, variant: Variant) -> Mapping[str, Any]:
     weight = endpoint.weight(variant)
-    count = sum(instance.variant == variant.name for instance in endpoint.current.instances)
+    count = endpoint.current.count(variant.name)
+    wanted = endpoint.current if endpoint.pending is None else endpoint.pending
     image = variant.container["Image"]
     return {
         "VariantName": variant.name,
@@ -304,7 +353,16 @@ def _variant_summary(endpoint: Endpoint, variant: Variant) -> Mapping[str, Any]:
             }
         ],
         "CurrentWeight": weight,
-        "DesiredWeight": weight,
+        "DesiredWeight": _desired_weight(endpoint, variant),
         "CurrentInstanceCount": count,
-        "DesiredInstanceCount": count,
+        "DesiredInstanceCount": wanted.count(variant.name),
     }
+
+
+def _desired_weight(endpoint: Endpoint, variant: Variant) -> float:
+    coming = () if endpoint.pending is None else endpoint.pending.variants
+    for each in coming:
+        if each.name == variant.name:
+            desired: float = each.request.get("InitialVariantWeight", 1.0)
+            return desired
+    return 0.0 if coming else endpoint.weight(variant)

@@ -52,10 +52,19 @@ _CONFIG: Mapping[str, Any] = {
     ),
     "Tags": ANY,
 }
-_UPDATE: Mapping[str, Any] = {"EndpointName": ANY, "EndpointConfigName": ANY}
+_UPDATE: Mapping[str, Any] = {
+    "EndpointName": ANY,
+    "EndpointConfigName": ANY,
+    "RetainAllVariantProperties": ANY,
+    "ExcludeRetainedVariantProperties": EachOf(
+        {"VariantPropertyType": OneOf(["DesiredInstanceCount", "DesiredWeight"])}
+    ),
+}
 _WEIGHTS: Mapping[str, Any] = {
     "EndpointName": ANY,
-    "DesiredWeightsAndCapacities": EachOf({"VariantName": ANY, "DesiredWeight": ANY}),
+    "DesiredWeightsAndCapacities": EachOf(
+        {"VariantName": ANY, "DesiredWeight": ANY, "DesiredInstanceCount": ANY}
+    ),
 }
 #: Instances of one variant: more model servers on one machine answer nothing faster.
 _MOST_INSTANCES = 16
@@ -70,24 +79,43 @@ def check_endpoint_request(request: Mapping[str, Any]) -> None:
 def check_update_request(request: Mapping[str, Any]) -> None:
     """Raises: ServiceError: UpdateEndpoint asks for what is not available here."""
     refuse_unsupported(request, _UPDATE)
+    retain = request.get("RetainAllVariantProperties", False)
+    if request.get("ExcludeRetainedVariantProperties") and not retain:
+        raise invalid(
+            "ExcludeRetainedVariantProperties needs RetainAllVariantProperties to be true: "
+            "without it nothing is retained"
+        )
 
 
-def check_weights(request: Mapping[str, Any], endpoint: Endpoint) -> dict[str, float]:
-    """The weights that UpdateEndpointWeightsAndCapacities gives, by variant.
+def check_weights(
+    request: Mapping[str, Any], endpoint: Endpoint
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Weights and instance counts that UpdateEndpointWeightsAndCapacities gives, by variant.
 
     Raises:
-        ServiceError: a capacity, which is not available here, or a variant that is not there.
+        ServiceError: more instances than there may be, or a variant that is not there.
     """
     refuse_unsupported(request, _WEIGHTS)
-    weights = {
-        each["VariantName"]: each["DesiredWeight"]
-        for each in request["DesiredWeightsAndCapacities"]
-        if "DesiredWeight" in each
-    }
-    unknown = sorted(weights.keys() - {variant.name for variant in endpoint.variants})
+    desired = {each["VariantName"]: each for each in request["DesiredWeightsAndCapacities"]}
+    unknown = sorted(desired.keys() - {variant.name for variant in endpoint.variants})
     if unknown:
         raise invalid(f"The endpoint {endpoint.name} has no variant {', '.join(unknown)}.")
-    return weights
+    weights, counts = (
+        {name: each[member] for name, each in desired.items() if member in each}
+        for member in ("DesiredWeight", "DesiredInstanceCount")
+    )
+    for name, count in counts.items():
+        _check_count(count, f"DesiredInstanceCount of variant {name}")
+    return weights, counts
+
+
+def _check_count(count: int, what: str) -> None:
+    """Raises: ServiceError: as many instances as nobody has here."""
+    if not 1 <= count <= _MOST_INSTANCES:
+        raise invalid(
+            f"{what} is {count}; it must be 1 to {_MOST_INSTANCES} here, where all instances share "
+            "this machine"
+        )
 
 
 def check_model_request(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,12 +154,8 @@ def check_config_request(request: Mapping[str, Any]) -> dict[str, Any]:
     names = [variant["VariantName"] for variant in variants]
     for variant in variants:
         required(variant, "ModelName", "InstanceType", "InitialInstanceCount")
-        if not 1 <= variant["InitialInstanceCount"] <= _MOST_INSTANCES:
-            raise invalid(
-                f"InitialInstanceCount of variant {variant['VariantName']} is "
-                f"{variant['InitialInstanceCount']}; it must be 1 to {_MOST_INSTANCES} here, where "
-                "all instances share this machine"
-            )
+        count = variant["InitialInstanceCount"]
+        _check_count(count, f"InitialInstanceCount of variant {variant['VariantName']}")
         if names.count(variant["VariantName"]) > 1:
             raise invalid(f"Two production variants have the name {variant['VariantName']}.")
     return {

@@ -39,9 +39,9 @@ def create(service: Any, name: str, *variants: dict[str, Any]) -> dict[str, Any]
     return description
 
 
-def update(service: Any, name: str, config: str) -> None:
+def update(service: Any, name: str, config: str, **changes: Any) -> None:
     client = service.client("sagemaker")
-    answer = client.update_endpoint(EndpointName=name, EndpointConfigName=config)
+    answer = client.update_endpoint(EndpointName=name, EndpointConfigName=config, **changes)
     assert answer["EndpointArn"].endswith(f":endpoint/{name}")
 
 
@@ -96,12 +96,58 @@ def test_weights_are_changed(models: Any) -> None:
     assert [each["CurrentWeight"] for each in shown] == [0.0, 1.0]
     for refused, message in (
         ([{"VariantName": "C", "DesiredWeight": 1.0}], "weighed has no variant C"),
-        ([{"VariantName": "A", "DesiredInstanceCount": 2}], "DesiredInstanceCount is not avail"),
+        ([{"VariantName": "C", "DesiredInstanceCount": 1}], "weighed has no variant C"),
+        ([{"VariantName": "A", "DesiredInstanceCount": 17}], "variant A is 17; it must be 1 to 16"),
     ):
         with pytest.raises(ClientError, match=message):
             client.update_endpoint_weights_and_capacities(
                 EndpointName="weighed", DesiredWeightsAndCapacities=refused
             )
+
+
+def capacities(description: dict[str, Any]) -> dict[str, tuple[float, int]]:
+    """Of each variant its weight and the number of its instances."""
+    return {
+        each["VariantName"]: (each["CurrentWeight"], each["CurrentInstanceCount"])
+        for each in description["ProductionVariants"]
+    }
+
+
+def test_capacities_are_changed_without_down_time_and_retained(models: Any) -> None:
+    create(models, "grown", variant("A", "one"))
+    client = models.client("sagemaker")
+    wanted = [{"VariantName": "A", "DesiredWeight": 2.0, "DesiredInstanceCount": 2}]
+    with invoked_all_the_time(models, "grown") as seen:
+        client.update_endpoint_weights_and_capacities(
+            EndpointName="grown", DesiredWeightsAndCapacities=wanted
+        )
+        description = settled(models, "grown")
+    assert set(seen) <= {"one"}
+    assert description["EndpointStatus"] == "InService"
+    assert (description["EndpointConfigName"], capacities(description)) == (
+        "grown",
+        {"A": (2.0, 2)},
+    )
+    # As many as there are already: nothing is to be started.
+    client.update_endpoint_weights_and_capacities(
+        EndpointName="grown",
+        DesiredWeightsAndCapacities=[{"VariantName": "A", "DesiredInstanceCount": 2}],
+    )
+    assert client.describe_endpoint(EndpointName="grown")["EndpointStatus"] == "InService"
+    configure(models, "grown-2", variant("A", "two", 1, 5), variant("B", "two", 1, 7))
+    update(models, "grown", "grown-2", RetainAllVariantProperties=True)
+    assert capacities(settled(models, "grown")) == {"A": (2.0, 2), "B": (7.0, 1)}
+    excluded = [{"VariantPropertyType": "DesiredInstanceCount"}]
+    update(
+        models,
+        "grown",
+        "grown-2",
+        RetainAllVariantProperties=True,
+        ExcludeRetainedVariantProperties=excluded,
+    )
+    assert capacities(settled(models, "grown")) == {"A": (2.0, 1), "B": (7.0, 1)}
+    update(models, "grown", "grown-2")
+    assert capacities(settled(models, "grown")) == {"A": (5.0, 1), "B": (7.0, 1)}
 
 
 def test_several_instances(models: Any) -> None:
@@ -194,9 +240,12 @@ def test_updates_that_are_refused(models: Any) -> None:
     ):
         with pytest.raises(ClientError, match=message):
             client.update_endpoint(EndpointName=name, EndpointConfigName=config)
-    with pytest.raises(ClientError, match="RetainAllVariantProperties is not available"):
+    excluded = [{"VariantPropertyType": "DesiredWeight"}]
+    with pytest.raises(ClientError, match="needs RetainAllVariantProperties to be true"):
         client.update_endpoint(
-            EndpointName="refuses", EndpointConfigName="refuses", RetainAllVariantProperties=True
+            EndpointName="refuses",
+            EndpointConfigName="refuses",
+            ExcludeRetainedVariantProperties=excluded,
         )
 
 
