@@ -19,9 +19,10 @@ from sm_local.service.database import RecordExists
 from sm_local.service.detached import detached
 from sm_local.service.environmentstore import Environments
 from sm_local.service.errors import ServiceError
+from sm_local.service.folders import remove_tree
 from sm_local.service.paging import list_page
 from sm_local.service.stores import Store
-from sm_local.service.traininghosts import stream_file
+from sm_local.service.traininghosts import job_folder, stream_file
 from sm_local.service.trainingjob import Phase, TrainingJob
 from sm_local.service.trainingrequests import (
     check_channels,
@@ -158,6 +159,26 @@ class Training:
         elif waiting:
             self._queue.remove(waiting[0])
             self._run(job)
+
+    async def delete(self, name: str) -> None:
+        """DeleteTrainingJob: its logs go too, what it has put into S3 stays."""
+        job = await self._get(name)
+        if not job.ended:
+            raise invalid(
+                f"The request was rejected because the training job is in status {job.status}."
+            )
+        if name in self._tasks:
+            # What the job left is being cleaned up; waiting must not cancel that.
+            await asyncio.wait({self._tasks[name]})
+        await detached(partial(self._remove, job), name=f"remove {name}")
+        # The record last: whoever finds it can delete the job again.
+        if not await self._store.delete(name):
+            raise invalid("Requested resource not found.")
+
+    def _remove(self, job: TrainingJob) -> None:
+        if needs_cleaning(self._context, job):
+            clean_up(self._context, job)
+        remove_tree(job_folder(self._context, job))
 
     async def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """ListTrainingJobs."""

@@ -326,6 +326,28 @@ def test_requests_that_are_refused(shared: Any) -> None:
             getattr(shared.client("sagemaker"), operation)(TrainingJobName="refused")
 
 
+def test_a_job_is_deleted_with_its_logs_and_frees_its_name(shared: Any) -> None:
+    client = shared.client("sagemaker")
+    shared.train("gone", "wait")
+    with pytest.raises(ClientError, match="because the training job is in status InProgress") as no:
+        client.delete_training_job(TrainingJobName="gone")
+    assert no.value.response["Error"]["Code"] == "ValidationException"
+    (shared.folder / "gone.go").touch()
+    first = shared.ended("gone")
+    assert list(shared.home.jobs.glob("gone-*"))
+    client.delete_training_job(TrainingJobName="gone")
+    assert not list(shared.home.jobs.glob("gone-*"))
+    assert shared.log("gone") == []
+    assert not client.list_training_jobs(NameContains="gone")["TrainingJobSummaries"]
+    for operation in (client.describe_training_job, client.delete_training_job):
+        with pytest.raises(ClientError, match=r"Requested resource not found\."):
+            operation(TrainingJobName="gone")
+    # What it has made stays.
+    assert shared.archive("out/gone/output/model.tar.gz")
+    shared.train("gone")
+    assert shared.ended("gone")["CreationTime"] > first["CreationTime"]
+
+
 def test_jobs_are_listed(shared: Any) -> None:
     shared.train("listed-1")
     shared.train("listed-2", "exit")
