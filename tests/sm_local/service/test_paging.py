@@ -67,7 +67,9 @@ def test_pages_together_are_the_list(created: list[int], size: int, order: str, 
     assert sorted(found) == sorted(item.name for item in items)
 
 
-@pytest.mark.parametrize("token", ["x", "!!!", "WzFd", "WyJ4IiwgImEiXQ=="])
+@pytest.mark.parametrize(
+    "token", ["x", "!!!", "WzFd", "WyJ4IiwgImEiXQ==", "WzEsMl0=", "W3RydWUsImEiXQ=="]
+)
 def test_a_token_of_somebody_else(token: str) -> None:
     with pytest.raises(ServiceError, match="NextToken"):
         names({"NextToken": token})

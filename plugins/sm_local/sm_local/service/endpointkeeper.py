@@ -71,6 +71,8 @@ class EndpointKeeper:
             weights = [self.endpoint.weight(each) for each in self.endpoint.variants]
             if not any(weights):
                 weights = [1.0] * len(weights)
+            # In relation to the largest: the sum of large ones is beyond what a float can be.
+            weights = [weight / max(weights) for weight in weights]
             (chosen,) = random.choices(self.endpoint.variants, weights)
             variant = chosen.name
         found = [keeper for keeper in self._keepers if keeper.variant.name == variant]

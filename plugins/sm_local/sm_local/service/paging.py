@@ -109,4 +109,6 @@ def _decode(token: str) -> tuple[Any, str]:
         value, name = orjson.loads(base64.urlsafe_b64decode(token))
     except (binascii.Error, ValueError, TypeError) as error:
         raise invalid("NextToken is not one that the service has given") from error
+    if type(name) is not str or type(value) not in (str, float):
+        raise invalid("NextToken is not one that the service has given")
     return value, name

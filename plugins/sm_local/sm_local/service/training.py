@@ -183,6 +183,8 @@ class Training:
     async def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """ListTrainingJobs."""
         entries = [list_entry(job) for job in await self._store.all()]
+        if request.keys() & {"WarmPoolStatusEquals", "TrainingPlanArnEquals"}:
+            entries = []  # No job here has a warm pool or a training plan.
         summaries, token = list_page(entries, request, descending=False)
         return {"TrainingJobSummaries": summaries, "NextToken": token}
 

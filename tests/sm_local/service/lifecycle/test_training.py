@@ -357,6 +357,7 @@ def test_jobs_are_listed(shared: Any) -> None:
     assert [job["TrainingJobName"] for job in found] == ["listed-1", "listed-2"]
     failed = client.list_training_jobs(NameContains="listed", StatusEquals="Failed")
     assert [job["TrainingJobName"] for job in failed["TrainingJobSummaries"]] == ["listed-2"]
+    assert not client.list_training_jobs(WarmPoolStatusEquals="InUse")["TrainingJobSummaries"]
     pages = client.get_paginator("list_training_jobs").paginate(PaginationConfig={"PageSize": 1})
     assert len(list(pages)) >= 2
 

@@ -94,6 +94,12 @@ def test_weights_are_changed(models: Any) -> None:
     assert {models.invoke("weighed")["user"] for _ in range(10)} == {"two"}
     shown = client.describe_endpoint(EndpointName="weighed")["ProductionVariants"]
     assert [each["CurrentWeight"] for each in shown] == [0.0, 1.0]
+    # Their sum is beyond what a float can be.
+    largest = [{"VariantName": name, "DesiredWeight": 1e308} for name in "AB"]
+    client.update_endpoint_weights_and_capacities(
+        EndpointName="weighed", DesiredWeightsAndCapacities=largest
+    )
+    assert models.invoke("weighed")["user"] in ("one", "two")
     for refused, message in (
         ([{"VariantName": "C", "DesiredWeight": 1.0}], "weighed has no variant C"),
         ([{"VariantName": "C", "DesiredInstanceCount": 1}], "weighed has no variant C"),
