@@ -67,6 +67,7 @@ class SageMaker:
             "CreateTrainingJob": training.create,
             "DescribeTrainingJob": self._describe_training_job,
             "StopTrainingJob": self._stop_training_job,
+            "UpdateTrainingJob": self._update_training_job,
             "DeleteTrainingJob": self._delete_training_job,
             "ListTrainingJobs": self._list_training_jobs,
             "CreateModel": self._create_model,
@@ -94,6 +95,9 @@ class SageMaker:
     async def _stop_training_job(self, request: Input, caller: Caller) -> Output:
         await self._training.stop_job(request["TrainingJobName"])
         return {}
+
+    async def _update_training_job(self, request: Input, caller: Caller) -> Output:
+        return await self._training.update(request)
 
     async def _delete_training_job(self, request: Input, caller: Caller) -> Output:
         await self._training.delete(request["TrainingJobName"])

@@ -26,6 +26,7 @@ from sm_local.service.traininghosts import job_folder, stream_file
 from sm_local.service.trainingjob import Phase, TrainingJob
 from sm_local.service.trainingrequests import (
     check_channels,
+    check_job_update,
     check_training_request,
     describe_job,
     list_entry,
@@ -159,6 +160,16 @@ class Training:
         elif waiting:
             self._queue.remove(waiting[0])
             self._run(job)
+
+    async def update(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """UpdateTrainingJob: of a job under way, to what it is already, as nothing else is here."""
+        job = await self._get(request["TrainingJobName"])
+        if job.status != "InProgress":
+            raise invalid(
+                f"The request was rejected because the training job is in status {job.status}."
+            )
+        check_job_update(request)
+        return {"TrainingJobArn": job.arn}
 
     async def delete(self, name: str) -> None:
         """DeleteTrainingJob: its logs go too, what it has put into S3 stays."""

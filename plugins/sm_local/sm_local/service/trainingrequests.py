@@ -23,7 +23,13 @@ from sm_local.service.objects import Objects
 from sm_local.service.paging import Listed, as_datetime
 from sm_local.service.trainingjob import TrainingJob, Transition
 
-__all__ = ["check_channels", "check_training_request", "describe_job", "list_entry"]
+__all__ = [
+    "check_channels",
+    "check_job_update",
+    "check_training_request",
+    "describe_job",
+    "list_entry",
+]
 
 _DEFAULT_MAX_RUNTIME = 86_400
 #: Hosts of one job: more processes on one machine train nothing faster.
@@ -70,6 +76,19 @@ _SUPPORTED: Mapping[str, Any] = {
     "Tags": ANY,
     "Environment": ANY,
 }
+
+
+#: What of a job may be changed: there is no profiler, no remote debugging, no warm pool.
+_UPDATE: Mapping[str, Any] = {
+    "TrainingJobName": ANY,
+    "ProfilerConfig": {"DisableProfiler": OneOf([True])},
+    "RemoteDebugConfig": {"EnableRemoteDebug": OneOf([False])},
+}
+
+
+def check_job_update(request: Mapping[str, Any]) -> None:
+    """Raises: ServiceError: UpdateTrainingJob asks for what is not available here."""
+    refuse_unsupported(request, _UPDATE)
 
 
 def check_training_request(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -348,6 +348,31 @@ def test_a_job_is_deleted_with_its_logs_and_frees_its_name(shared: Any) -> None:
     assert shared.ended("gone")["CreationTime"] > first["CreationTime"]
 
 
+def test_a_job_is_updated_to_what_there_is_only(shared: Any) -> None:
+    client = shared.client("sagemaker")
+    shared.train("changes", "wait")
+    answer = client.update_training_job(
+        TrainingJobName="changes", ProfilerConfig={"DisableProfiler": True}
+    )
+    assert answer["TrainingJobArn"] == shared.describe("changes")["TrainingJobArn"]
+    with pytest.raises(ClientError, match="ResourceConfig is not available"):
+        client.update_training_job(
+            TrainingJobName="changes", ResourceConfig={"KeepAlivePeriodInSeconds": 60}
+        )
+    with pytest.raises(
+        ClientError, match=r"ProfilerConfig\.DisableProfiler False is not available"
+    ):
+        client.update_training_job(
+            TrainingJobName="changes", ProfilerConfig={"DisableProfiler": False}
+        )
+    with pytest.raises(ClientError, match=r"Requested resource not found\."):
+        client.update_training_job(TrainingJobName="nobody")
+    (shared.folder / "changes.go").touch()
+    shared.ended("changes")
+    with pytest.raises(ClientError, match="because the training job is in status Completed"):
+        client.update_training_job(TrainingJobName="changes")
+
+
 def test_jobs_are_listed(shared: Any) -> None:
     shared.train("listed-1")
     shared.train("listed-2", "exit")
