@@ -60,8 +60,7 @@ def upload_tree(client: Any, source: Path, *, bucket: str, prefix: str) -> None:
         RequestError: the service refused a file; names it.
     """
     keys = {path: _key(path, source, prefix) for path in _files(source)}
-    # One connection each: more would be opened and thrown away.
-    config = TransferConfig(max_request_concurrency=client.meta.config.max_pool_connections)
+    config = _transfers(client)
     with (
         progress_bar(source.name, sum(path.stat().st_size for path in keys)) as moved,
         TransferManager(client, config, executor_cls=InCallersContext) as manager,
@@ -80,6 +79,20 @@ def upload_tree(client: Any, source: Path, *, bucket: str, prefix: str) -> None:
                 if error.filename is None:  # a plugin's way to refuse, not of a file
                     raise
                 raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _transfers(client: Any) -> TransferConfig:
+    """How files go: one for each connection, since more would be opened and thrown away.
+
+    A back end whose service takes large files in one piece faster says from how many bytes on they
+    go in parts: by the client's ``Config(s3={"multipart_threshold": …})``, the name that the AWS
+    CLI has for it. A text, as that of the CLI's in a configuration file, is the CLI's alone.
+    """
+    config = TransferConfig(max_request_concurrency=client.meta.config.max_pool_connections)
+    threshold = (client.meta.config.s3 or {}).get("multipart_threshold")
+    if isinstance(threshold, int):
+        config.multipart_threshold = threshold
+    return config
 
 
 def _files(source: Path) -> list[Path]:

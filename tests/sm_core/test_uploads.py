@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from botocore.config import Config
 
 from sm_core.errors import InputError, RequestError
 from sm_core.requests import RequestContext, framework_of_calls
@@ -112,6 +113,20 @@ def test_a_large_file_goes_in_parts_that_hooks_see_in_the_caller_s_context(
     assert operations[-1] == "CompleteMultipartUpload"
     head = session.client("s3").head_object(Bucket=bucket, Key="large")
     assert head["ContentLength"] == 17 * MEBIBYTE
+
+
+def test_a_back_end_says_from_which_size_on_files_go_in_parts(
+    session: Session, bucket: str, tmp_path: Path
+) -> None:
+    seen: list[str] = []
+    config = Config(s3={"multipart_threshold": 20 * MEBIBYTE})  # type: ignore[arg-type]  # a CLI's name
+    client = session.boto_session.client("s3", config=config)
+    client.meta.events.register("provide-client-params", lambda model, **_: seen.append(model.name))
+    for size in (17, 20):
+        large = tmp_path / "large"
+        large.write_bytes(bytes(size * MEBIBYTE))
+        upload_tree(client, large, bucket=bucket, prefix="")
+    assert seen[:2] == ["PutObject", "CreateMultipartUpload"]
 
 
 def test_an_upload_that_a_hook_refuses_stops(

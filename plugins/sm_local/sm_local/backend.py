@@ -26,11 +26,16 @@ _DEFAULTS: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
 )
 #: What it may not. Uploads stay on this machine, over TCP with its own checksums: without further
-#: ones, and signed without their payload, they are more than twice as fast.
+#: ones, and signed without their payload, they are more than twice as fast; so they are again in
+#: one piece, of up to what S3 takes, since nothing has to be put together.
 _FIXED: Final = Config(
     region_name=REGION,
     proxies={},
-    s3={"addressing_style": "path", "payload_signing_enabled": False},
+    s3={  # type: ignore[arg-type]  # the stubs do not know the CLI's names
+        "addressing_style": "path",
+        "payload_signing_enabled": False,
+        "multipart_threshold": 5 << 30,
+    },
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )

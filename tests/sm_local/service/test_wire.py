@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sm_local.service.errors import ServiceError
-from sm_local.service.wire import FileSlice, Request, blocks
+from sm_local.service.wire import BLOCK, FileSlice, Request, blocks
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
@@ -68,6 +68,14 @@ def test_blocks_are_the_same_bytes_in_larger_pieces(parts: list[bytes], size: in
     found = asyncio.run(collected(blocks(chunks(*parts), size)))
     assert b"".join(found) == b"".join(parts)
     assert all(len(block) >= size for block in found[:-1])
+
+
+def test_blocks_of_a_long_stream_grow() -> None:
+    found = asyncio.run(collected(blocks(chunks(*[bytes(1 << 16)] * 400))))
+    sizes = [len(block) for block in found]
+    assert sum(sizes) == 400 << 16
+    assert sizes[:64] == [BLOCK] * 64
+    assert set(sizes[64:-1]) == {1 << 20}
 
 
 def test_a_slice_of_a_file(tmp_path: Path) -> None:

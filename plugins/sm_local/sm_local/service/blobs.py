@@ -31,6 +31,8 @@ __all__ = ["Blob", "BlobWriter", "Blobs", "copy_bytes"]
 
 logger = logging.getLogger(__name__)
 
+#: Bytes that are written out to the disk while more come.
+_WRITE_BACK = 8 << 20
 #: What copy_file_range() answers where the kernel or a file system cannot do it.
 _CANNOT_COPY_IN_KERNEL = frozenset(
     {errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM}
@@ -159,6 +161,8 @@ class BlobWriter:
         self._file = file
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._checksum = checksum
+        #: Bytes whose way to the disk has begun.
+        self._begun = 0
         self.size = 0
 
     @property
@@ -168,11 +172,25 @@ class BlobWriter:
 
     def write(self, data: bytes) -> None:
         """Append `data`."""
+        self.hash(data)
+        self.store(data)
+
+    def hash(self, data: bytes) -> None:
+        """The half of `write` that reckons checksums; it may run beside the other one."""
         self._md5.update(data)
         if self._checksum is not None:
             self._checksum.update(data)
+
+    def store(self, data: bytes) -> None:
+        """The half of `write` that fills the file."""
         self._file.write(data)
         self.size += len(data)
+        if self.size - self._begun >= _WRITE_BACK and hasattr(os, "posix_fadvise"):
+            # Linux begins to write out what it is told not to keep; the sync then has little left.
+            self._file.flush()
+            wanted = self.size - self._begun
+            os.posix_fadvise(self._file.fileno(), self._begun, wanted, os.POSIX_FADV_DONTNEED)
+            self._begun = self.size
 
     def append(self, source: BinaryIO) -> None:
         """Append the rest of a file, in the kernel where it can; the blob then has no MD5."""

@@ -193,14 +193,15 @@ def _trailing(body: StreamedBody) -> Checksum | None:
 
 
 async def _written(stream: AsyncIterator[bytes], writer: BlobWriter) -> None:
-    """Write all that comes; one block is hashed and written while the next one is received."""
+    """Write all that comes: a block is hashed, and stored, while the next one is received."""
     loop = asyncio.get_running_loop()
-    writing: asyncio.Future[None] | None = None
+    writing: asyncio.Future[list[None]] | None = None
     try:
         async for block in blocks(stream):
             if writing is not None:
                 await writing
-            writing = loop.run_in_executor(None, writer.write, block)
+            halves = (writer.hash, writer.store)
+            writing = asyncio.gather(*(loop.run_in_executor(None, half, block) for half in halves))
     finally:
         # Whatever happened, the writer must not be closed while a thread uses it.
         if writing is not None:

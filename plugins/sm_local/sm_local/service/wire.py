@@ -15,6 +15,9 @@ __all__ = ["BLOCK", "Caller", "FileSlice", "Request", "Response", "StreamedBody"
 
 #: Bytes that are moved between a socket and a file at a time.
 BLOCK = 256 << 10
+#: Bytes of a body after which it is moved in pieces of the second size: those few that are so large
+#: may take more memory, to be received, hashed and stored with fewer pauses.
+_LARGE = (16 << 20, 1 << 20)
 
 
 @attrs.frozen(kw_only=True)
@@ -168,15 +171,21 @@ class Response:
 
 
 async def blocks(stream: AsyncIterator[bytes], size: int = BLOCK) -> AsyncIterator[bytes]:
-    """The same bytes in pieces of at least `size` (the last one: what is left)."""
+    """The same bytes in pieces of at least `size` (the last one: what is left).
+
+    Pieces of a long stream grow.
+    """
     held: list[bytes] = []
-    count = 0
+    count = moved = 0
     async for chunk in stream:
         held.append(chunk)
         count += len(chunk)
         if count >= size:
             yield b"".join(held)
+            moved += count
             held, count = [], 0
+            if moved >= _LARGE[0]:
+                size = max(size, _LARGE[1])
     if held:
         yield b"".join(held)
 
