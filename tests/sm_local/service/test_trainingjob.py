@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,6 +86,20 @@ def test_a_job_that_runs_out_of_time() -> None:
     job = training_job().leave_training(Outcome.out_of_time(), 10.0).end(12.0)
     assert (job.status, job.secondary_status) == ("Stopped", "MaxRuntimeExceeded")
     assert shown(job)[-3:] == ["Stopping", "Uploading", "MaxRuntimeExceeded"]
+
+
+def test_a_spot_training_ends_when_it_may_wait_no_longer() -> None:
+    request = {"StoppingCondition": {"MaxRuntimeInSeconds": 10, "MaxWaitTimeInSeconds": 12}}
+    job = attrs.evolve(new_job(), request={**new_job().request, **request})
+    created = job.created
+    assert job.limit(created + 2) == (10, Outcome.out_of_time())
+    assert job.limit(created + 2.5) == (10, Outcome.waited_too_long())
+    assert job.limit(created + 9) == (3, Outcome.waited_too_long())
+    assert job.limit(created + 99) == (1, Outcome.waited_too_long())
+    ended = attrs.evolve(training_job(), request=job.request)
+    ended = ended.leave_training(Outcome.waited_too_long(), 10.0).end(12.0)
+    assert (ended.status, ended.secondary_status) == ("Stopped", "MaxWaitTimeExceeded")
+    assert shown(ended)[-3:] == ["Stopping", "Uploading", "MaxWaitTimeExceeded"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ __all__ = [
     "refuse_unsupported",
     "required",
     "s3_location",
+    "tags_of",
 ]
 
 _S3_URI = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
@@ -145,3 +146,17 @@ def _member(request: Mapping[str, Any], dotted: str) -> Any:
 
 def _camel(dotted: str) -> str:
     return ".".join(name[0].lower() + name[1:] for name in dotted.split("."))
+
+
+def tags_of(request: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that a request brings, key to value.
+
+    Raises:
+        ServiceError: a key is one of those that AWS keeps for itself.
+    """
+    tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
+    if reserved := [key for key in tags if key.lower().startswith("aws:")]:
+        raise invalid(
+            "aws: prefixed tag key names are not allowed for external use: " + ", ".join(reserved)
+        )
+    return tags

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from sm_local.service.checks import arn, invalid
+from sm_local.service.checks import arn, invalid, tags_of
 from sm_local.service.context import Context
 from sm_local.service.database import RecordExists
 from sm_local.service.endpointkeeper import EndpointKeeper
@@ -169,7 +169,7 @@ class Endpoints:
             arn=where,
             folder=f"{name}-{secrets.token_hex(4)}",
             current=current,
-            tags={tag["Key"]: tag["Value"] for tag in request.get("Tags", ())},
+            tags=tags_of(request),
             created=now,
             modified=now,
         )

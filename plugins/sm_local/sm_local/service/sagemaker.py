@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from sm_local.service.checks import arn, invalid
+from sm_local.service.checks import arn, invalid, tags_of
 from sm_local.service.context import Context
 from sm_local.service.database import RecordExists
 from sm_local.service.endpoints import ENDPOINT, ENDPOINT_CONFIG, MODEL, Endpoints
@@ -111,7 +111,7 @@ class SageMaker:
         name: str = checked["ModelName"]
         where = arn(self._context, MODEL, name=name)
         await asyncio.to_thread(check_model_data, self._context.objects, checked)
-        tags = _tags(request)
+        tags = tags_of(request)
         image = checked["PrimaryContainer"]["Image"]
         model = HostedModel(
             name=name,
@@ -151,7 +151,7 @@ class SageMaker:
             if await self._models.get(variant["ModelName"]) is None:
                 raise self._no_model(variant["ModelName"])
         config = EndpointConfig(
-            name=name, arn=where, request=checked, tags=_tags(request), created=time.time()
+            name=name, arn=where, request=checked, tags=tags_of(request), created=time.time()
         )
         try:
             await self._configs.insert(name, config)
@@ -211,7 +211,3 @@ class SageMaker:
     def _no_config(self, name: str) -> Exception:
         where = arn(self._context, ENDPOINT_CONFIG, name=name)
         return invalid(f'Could not find endpoint configuration "{where}".')
-
-
-def _tags(request: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}

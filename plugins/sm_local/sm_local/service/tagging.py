@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sm_local.home import ENVIRONMENT_TAG
-from sm_local.service.checks import invalid
+from sm_local.service.checks import invalid, tags_of
 from sm_local.service.context import Context
 
 __all__ = ["Tagging"]
@@ -30,7 +30,7 @@ class Tagging:
 
     async def add(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """AddTags."""
-        added = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
+        added = tags_of(request)
 
         def change(tags: _Tags) -> _Tags:
             together = {**tags, **added}

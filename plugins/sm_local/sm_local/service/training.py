@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import time
@@ -13,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from sm_local import processes
-from sm_local.service.checks import arn, invalid
+from sm_local.service.checks import arn, invalid, tags_of
 from sm_local.service.context import Context
 from sm_local.service.database import RecordExists
 from sm_local.service.detached import detached
@@ -22,6 +23,7 @@ from sm_local.service.errors import ServiceError
 from sm_local.service.folders import remove_tree
 from sm_local.service.paging import list_page
 from sm_local.service.stores import Store
+from sm_local.service.trainingfolder import clean_up, make_folder, needs_cleaning
 from sm_local.service.traininghosts import job_folder, stream_file
 from sm_local.service.trainingjob import Phase, TrainingJob
 from sm_local.service.trainingrequests import (
@@ -31,12 +33,7 @@ from sm_local.service.trainingrequests import (
     describe_job,
     list_entry,
 )
-from sm_local.service.trainingrun import (
-    TrainingRun,
-    clean_up,
-    make_folder,
-    needs_cleaning,
-)
+from sm_local.service.trainingrun import TrainingRun
 from sm_local.service.wire import Caller
 
 __all__ = ["TRAINING_JOB", "Training"]
@@ -79,7 +76,7 @@ class Training:
                     work = partial(clean_up, self._context, job)
                     _ = self._context.spawn(detached(work, name=f"clean {job.name}"))
             elif job.phase is Phase.QUEUED and not job.stopping:
-                self._queue.append(job)
+                self._enqueue(job)
             else:
                 logger.info("training job %s goes on: %s", job.name, job.phase.value)
                 self._run(job)
@@ -107,7 +104,7 @@ class Training:
         name: str = checked["TrainingJobName"]
         if await self._store.get(name) is not None:
             raise self._exists(name)
-        tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
+        tags = tags_of(request)
         image = checked["AlgorithmSpecification"]["TrainingImage"]
         region = self._context.region
         await asyncio.to_thread(check_channels, self._context.objects, checked, region=region)
@@ -133,7 +130,7 @@ class Training:
         except RecordExists as error:
             raise self._exists(name) from error
         before = [*self._runs, *(waiting.name for waiting in self._queue)]
-        self._queue.append(job)
+        self._enqueue(job)
         self._next()
         logger.info("training job %s created by %s", name, caller.owner)
         if name not in self._runs:
@@ -212,6 +209,18 @@ class Training:
             "Training job names must be unique within an AWS account and region, and a training "
             f"job with this name already exists ({where})",
         )
+
+    def _enqueue(self, job: TrainingJob) -> None:
+        self._queue.append(job)
+        if job.expires < math.inf:
+            left = job.expires - time.time()
+            asyncio.get_running_loop().call_later(left, self._expire, job.name)
+
+    def _expire(self, name: str) -> None:
+        """Let a job end that still waits when it may wait no longer."""
+        for job in [each for each in self._queue if each.name == name]:
+            self._queue.remove(job)
+            self._run(job)
 
     def _next(self) -> None:
         """Let waiting jobs begin, in their order, while there is room."""

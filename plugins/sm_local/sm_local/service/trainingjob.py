@@ -11,6 +11,7 @@ SecondaryStatus, SecondaryStatusTransitions) follows from it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
@@ -43,6 +44,8 @@ _ANNOUNCED: Mapping[Phase, tuple[str, str]] = {
     Phase.TRAINING: ("Training", "Training image download completed. Training in progress."),
     Phase.UPLOADING: ("Uploading", "Uploading generated training model"),
 }
+#: Of jobs that are stopped without anybody asking.
+_OUT_OF_TIME = ("MaxRuntimeExceeded", "MaxWaitTimeExceeded")
 _STOPPING = ("Stopping", "Stopping the training job")
 _ORDER = tuple(Phase)
 
@@ -100,6 +103,15 @@ class Outcome:
             status="Stopped",
             secondary="MaxRuntimeExceeded",
             message="Training job runtime exceeded MaxRuntimeInSeconds provided",
+        )
+
+    @classmethod
+    def waited_too_long(cls) -> Outcome:
+        """MaxWaitTimeInSeconds, in which waiting and training count, was over."""
+        return cls(
+            status="Stopped",
+            secondary="MaxWaitTimeExceeded",
+            message="Training job waiting time exceeded MaxWaitTimeInSeconds provided",
         )
 
 
@@ -204,6 +216,20 @@ class TrainingJob:
         count = self.request["ResourceConfig"]["InstanceCount"]
         return tuple(f"algo-{number}" for number in range(1, count + 1))
 
+    @property
+    def expires(self) -> float:
+        """When MaxWaitTimeInSeconds, of a spot training, is over; never where there is none."""
+        stopping: Mapping[str, float] = self.request["StoppingCondition"]
+        return self.created + stopping.get("MaxWaitTimeInSeconds", math.inf)
+
+    def limit(self, began: float) -> tuple[int, Outcome]:
+        """Seconds that a training may take that begins at `began`, and how it ends after them."""
+        longest: int = self.request["StoppingCondition"]["MaxRuntimeInSeconds"]
+        left = self.expires - began
+        if longest <= left:
+            return longest, Outcome.out_of_time()
+        return max(1, math.ceil(left)), Outcome.waited_too_long()
+
     def before(self, phase: Phase) -> bool:
         """Whether `phase` has not begun yet."""
         return _ORDER.index(self.phase) < _ORDER.index(phase)
@@ -251,7 +277,7 @@ class TrainingJob:
         job = attrs.evolve(
             self, phase=Phase.UPLOADING, outcome=outcome, modified=now, metrics=tuple(metrics)
         )
-        if outcome.secondary == "MaxRuntimeExceeded" and not self.stopping:
+        if outcome.secondary in _OUT_OF_TIME and not self.stopping:
             job = job._announce(_STOPPING, now)
         if outcome.status == "Failed":
             job = attrs.evolve(job, training_ended=now)

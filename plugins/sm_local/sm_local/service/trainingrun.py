@@ -9,14 +9,12 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from sm_core.errors import LocalServiceError
 from sm_local import processes
 from sm_local.feeder import Stream
 from sm_local.gpu import has_gpus
-from sm_local.network import enter
 from sm_local.service.artifacts import UploadError, output_location, upload
 from sm_local.service.channels import DownloadError, download, stage
 from sm_local.service.checkpoints import CheckpointFolder
@@ -28,33 +26,21 @@ from sm_local.service.environmentstore import Container, Environments
 from sm_local.service.errors import ServiceError
 from sm_local.service.folders import remove_tree
 from sm_local.service.stores import Store
-from sm_local.service.traininghosts import (
-    CHECKPOINTS,
-    PIPES,
-    TrainingHosts,
-    job_folder,
-    key_owner,
-    stream_file,
-)
+from sm_local.service.trainingfolder import BESIDE_LOGS, GRACE, clean_up, make_folder
+from sm_local.service.traininghosts import TrainingHosts, job_folder, stream_file
 from sm_local.service.trainingjob import FAILURE_REASON_LIMIT, Outcome, Phase, TrainingJob
 
-__all__ = ["TrainingRun", "clean_up", "make_folder", "needs_cleaning"]
+__all__ = ["TrainingRun"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between SIGTERM and SIGKILL, as on AWS.
-GRACE = 120
 #: Seconds between two looks at a supervisor.
 _POLL = 0.05
-#: Seconds that a supervisor may take to end, beyond the grace period.
-_PATIENCE = GRACE + 30.0
 #: Seconds between two looks at a job's checkpoints, at least.
 _CHECKPOINT_PAUSE = 1.0
 
 T = TypeVar("T")
 
-#: What of a job's folder goes with its end, beside what belongs to one host.
-_BESIDE_LOGS = ("scratch", CHECKPOINTS, PIPES, enter.SOCKET_NAME, enter.HOSTS_FILE)
 #: How a reason begins that is the container's own.
 _BLAMED = "AlgorithmError: "
 #: How one begins that AWS's own algorithms blame on the request, and the service passes on.
@@ -63,6 +49,10 @@ _CUSTOMER = "ClientError: "
 
 class _Stopped(Exception):
     """A stop was asked for before training began."""
+
+
+class _Expired(Exception):
+    """The job may wait no longer, and training has not begun."""
 
 
 class _Failed(Exception):
@@ -107,6 +97,8 @@ class TrainingRun:
             await self._phases()
         except _Stopped:
             await self._change(lambda job, now: job.end(now, Outcome.stopped()))
+        except _Expired:
+            await self._change(lambda job, now: job.end(now, Outcome.waited_too_long()))
         except _Failed as failure:
             await self._fail(str(failure))
         except Exception as error:
@@ -152,8 +144,11 @@ class TrainingRun:
 
     async def _enter(self, phase: Phase) -> None:
         """Go on to `phase`, unless the job has been there before the service was started."""
-        if self._stop.is_set() and phase is not Phase.TRAINING:
-            raise _Stopped
+        if phase is not Phase.TRAINING:
+            if self._stop.is_set():
+                raise _Stopped
+            if time.time() >= self.job.expires:
+                raise _Expired
         if self.job.before(phase):
             await self._change(lambda job, now: job.enter(phase, now))
 
@@ -164,7 +159,7 @@ class TrainingRun:
             self._stop.set()
 
     def _make_room(self) -> None:
-        for name in (*_BESIDE_LOGS, *self.job.hosts) if self._in_vain else ("scratch",):
+        for name in (*BESIDE_LOGS, *self.job.hosts) if self._in_vain else ("scratch",):
             remove_tree(self._folder / name)
 
     async def _prepare(self) -> Container:
@@ -239,7 +234,7 @@ class TrainingRun:
 
     def _launch(self, container: Container) -> None:
         """Write what the hosts read, and start the supervisor. Blocks."""
-        limit = self.job.request["StoppingCondition"]["MaxRuntimeInSeconds"]
+        limit, _ = self.job.limit(time.time())
         try:
             network = self._hosts.network()
             if not network.private and len(self.job.hosts) > 1:
@@ -315,7 +310,7 @@ class TrainingRun:
         if finished.outcome == "stopped":
             return Outcome.stopped()
         if finished.outcome == "max_runtime":
-            return Outcome.out_of_time()
+            return self.job.limit(status.started or time.time())[1]
         if status.failed is not None and status.failed not in self.job.hosts:
             log = stream_file(self._context, self.job, host=status.failed)
             words = " ".join(text for _, text in processes.read_log(log)[0][-3:])
@@ -359,40 +354,3 @@ class TrainingRun:
                 logger.warning("training job %s: %s", self.job.name, error)
                 return
             raise _Failed(f"ClientError: Artifact upload failed:{error}") from error
-
-
-def make_folder(context: Context, job: TrainingJob) -> None:
-    """Make the job's folder, for the owner alone, if it is not there. Blocks."""
-    job_folder(context, job).mkdir(mode=0o700, exist_ok=True)
-
-
-def needs_cleaning(context: Context, job: TrainingJob) -> bool:
-    """Whether the service ended between the end of the job and `clean_up`. Blocks."""
-    folder = job_folder(context, job)
-    names = ("spec.json", *_BESIDE_LOGS, *job.hosts)
-    return any((folder / name).exists() for name in names)
-
-
-def clean_up(context: Context, job: TrainingJob) -> None:
-    """End what may be left of a job that has ended, and keep of its folder the logs only. Blocks.
-
-    The specification, which holds the job's key pair, goes last: it says that this is not done.
-    """
-    folder = job_folder(context, job)
-    try:
-        _end_supervisor(folder)
-    except LocalServiceError:
-        logger.exception("training job %s", job.name)
-    context.keys.revoke(key_owner(job))
-    for name in (*_BESIDE_LOGS, *job.hosts, "control", "spec.json"):
-        remove_tree(folder / name)
-
-
-def _end_supervisor(folder: Path) -> None:
-    processes.stop(folder)
-    deadline = time.monotonic() + _PATIENCE
-    while processes.status(folder).alive:
-        if time.monotonic() > deadline:
-            raise LocalServiceError(f"the supervisor of {folder} does not end")
-        time.sleep(_POLL)
-    processes.sweep(folder)

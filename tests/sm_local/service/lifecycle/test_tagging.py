@@ -53,6 +53,12 @@ def test_what_is_refused(shared: Any, arns: dict[str, str]) -> None:
     many = [{"Key": str(number), "Value": ""} for number in range(50)]
     with pytest.raises(ClientError, match="50 tags at most"):
         client.add_tags(ResourceArn=arns["job"], Tags=many)
+    reserved = [{"Key": "AWS:team", "Value": "a"}]
+    words = "not allowed for external use: AWS:team"
+    with pytest.raises(ClientError, match=words):
+        client.add_tags(ResourceArn=arns["job"], Tags=reserved)
+    with pytest.raises(ClientError, match=words):
+        shared.train("reserved-tag", Tags=reserved)
 
 
 def test_lists_of_models_and_configurations(shared: Any, arns: dict[str, str]) -> None:

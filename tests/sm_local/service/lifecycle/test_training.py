@@ -221,6 +221,23 @@ def test_a_job_that_runs_out_of_time(shared: Any) -> None:
     assert "stopped" in shared.archive("out/too-long/output/model.tar.gz")
 
 
+def test_a_job_that_may_wait_no_longer(shared: Any) -> None:
+    spot = {
+        "EnableManagedSpotTraining": True,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 1, "MaxWaitTimeInSeconds": 1},
+    }
+    shared.train("ahead", "wait")
+    wait_until_it_trains(shared, "ahead")
+    shared.train("waits", **spot)
+    description = shared.ended("waits")
+    assert shown(description) == ["Starting", "MaxWaitTimeExceeded"]
+    assert description["TrainingJobStatus"] == "Stopped"
+    assert "BillableTimeInSeconds" not in description
+    assert shared.describe("ahead")["TrainingJobStatus"] == "InProgress"
+    (shared.folder / "ahead.go").touch()
+    shared.ended("ahead")
+
+
 def test_jobs_wait_for_their_turn(shared: Any) -> None:
     shared.train("first", "wait")
     wait_until_it_trains(shared, "first")

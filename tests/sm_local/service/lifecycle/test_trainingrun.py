@@ -17,8 +17,9 @@ from sm_local.service.context import Context
 from sm_local.service.environmentstore import Environments
 from sm_local.service.stores import Store
 from sm_local.service.training import TRAINING_JOB, Training
+from sm_local.service.trainingfolder import needs_cleaning
 from sm_local.service.trainingjob import Outcome, Phase, TrainingJob
-from sm_local.service.trainingrun import TrainingRun, needs_cleaning
+from sm_local.service.trainingrun import TrainingRun
 
 pytestmark = pytest.mark.integ
 
