@@ -74,7 +74,9 @@ def test_metric_definitions_find_the_log_s_lines(local_session: Session) -> None
     assert found["train:progress"] == 100
     assert found["train:throughput"] > 0
     assert 0 < found["train:objective_loss"] < 1
-    assert 0 < found["validation:objective_loss:final"] <= found["validation:objective_loss"]
+    # The same weights may be judged in other batches, whose sums are rounded in another way.
+    most = 1.0001 * found["validation:objective_loss"]
+    assert 0 < found["validation:objective_loss:final"] <= most
     assert 0.8 < found["validation:binary_f_beta"] <= 1
     assert 0.9 < found["validation:roc_auc_score"] <= 1
 

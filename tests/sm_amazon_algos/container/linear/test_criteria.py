@@ -15,7 +15,7 @@ from sm_amazon_algos.container.linear.criteria import best_thresholds
 from sm_amazon_algos.container.linear.settings import Settings
 
 rows = st.lists(
-    st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.6, 0.75, 1.0]), st.booleans()),
+    st.tuples(st.sampled_from([-3.0, -0.1, 0.0, 0.1, 0.25, 0.5, 0.6, 0.75, 1.0]), st.booleans()),
     min_size=2,
     max_size=12,
 )
@@ -47,7 +47,7 @@ def test_no_threshold_is_better(criterion: str, drawn: list[tuple[float, bool]])
     scores = np.array([[score] for score, _ in drawn], dtype=np.float32)
     labels = np.array([label for _, label in drawn])
     found = best_thresholds(scores, labels, settings(criterion, f_beta=2), default=0.5)
-    tried = [-1.0, *np.unique(scores), 2.0]
+    tried = [-4.0, *np.unique(scores), 2.0]
     best = max(worth(criterion, labels, scores[:, 0] >= each) for each in tried)
     own = worth(criterion, labels, scores[:, 0] >= found.threshold[0])
     assert found.value[0] == pytest.approx(best)
@@ -59,6 +59,13 @@ def test_of_equally_good_ones_it_is_the_nearest_to_the_default() -> None:
     scores = np.array([[0.1, 0.6], [0.2, 0.7], [0.7, 0.8], [0.9, 0.9]], dtype=np.float32)
     found = best_thresholds(scores, labels, settings("accuracy"), default=0.5)
     assert found.threshold == pytest.approx([0.5, 0.75])
+
+
+def test_infinite_scores_are_the_last_ones_of_all() -> None:
+    labels = np.array([True, False, False, True])
+    scores = np.array([[np.inf], [-np.inf], [-3e38], [3e38]], dtype=np.float32)
+    found = best_thresholds(scores, labels, settings("accuracy"), default=0.0)
+    assert (found.value, found.threshold) == ([1], [0])
 
 
 def test_by_the_loss_the_threshold_is_the_default() -> None:

@@ -19,8 +19,8 @@ Array = Any
 #: Values and slopes.
 Pair = tuple[Array, Array]
 
-#: Below this probability, the negative logarithm is the margin itself to within 1e-5.
-_SMALL = 1e-5
+#: Above this loss of a margin, it is the margin's negative itself, but for less than rounding.
+_LARGE = 80.0
 
 
 @attrs.frozen
@@ -109,15 +109,14 @@ def huber(residuals: Array, xp: Any, delta: float) -> Pair:
 
 
 def logistic(margins: Array, xp: Any) -> Pair:
-    """log(1 + exp(-m)), the cross entropy of a label given the score's log-odds (Cox 1958).
-
-    Values are within 1e-5 of it: far on the wrong side the loss is the margin itself.
-    """
-    probabilities = 0.5 * xp.tanh(0.5 * margins) + 0.5
-    # Faster than clip, which looks at its limits for long.
-    least = xp.full_like(probabilities[:1, :1], _SMALL)
-    values = -xp.log(xp.maximum(probabilities, least))
-    return xp.maximum(values, -margins), probabilities - 1
+    """log(1 + exp(-m)), the cross entropy of a label given the score's log-odds (Cox 1958)."""
+    sums = xp.exp(-margins)
+    sums += 1
+    values = xp.log(sums)
+    if bool(xp.any(values > _LARGE)):
+        # Where the exponential is infinite, or might be: the loss is the margin itself by then.
+        values = xp.where(margins < -_LARGE, -margins, values)
+    return values, 1 / sums - 1
 
 
 def hinge(margins: Array, xp: Any, margin: float) -> Pair:
