@@ -65,7 +65,8 @@ def test_infinite_scores_are_the_last_ones_of_all() -> None:
     labels = np.array([True, False, False, True])
     scores = np.array([[np.inf], [-np.inf], [-3e38], [3e38]], dtype=np.float32)
     found = best_thresholds(scores, labels, settings("accuracy"), default=0.0)
-    assert (found.value, found.threshold) == ([1], [0])
+    assert found.value.tolist() == [1]
+    assert found.threshold.tolist() == [0]
 
 
 def test_by_the_loss_the_threshold_is_the_default() -> None:
