@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
+import uv
 
+from sm_local.environments import index_settings
 from sm_local.home import Home
 from sm_local.locks import free
 from sm_local.startup import probe, stop_service
@@ -59,3 +64,56 @@ def service_home(tmp_path: Path) -> Iterator[Home]:
     finally:
         if running is not None and not free(home.service_lock, 20):
             os.kill(running.pid, signal.SIGKILL)
+
+
+Install = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def client_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Install:
+    """Installs a client in a virtual environment of its own: of a requirement, the ``bin``."""
+
+    @cache
+    def install(requirement: str) -> Path:
+        folder = tmp_path_factory.mktemp("client") / "environment"
+        python = ("--python", str(folder / "bin" / "python"))
+        for arguments in (
+            ("venv", "--quiet", "--python", sys.executable, str(folder)),
+            ("pip", "install", "--quiet", *python, requirement),
+        ):
+            subprocess.run(
+                [uv.find_uv_bin(), *arguments],
+                env={**os.environ, **index_settings(os.environ)},
+                check=True,
+            )
+        return folder / "bin"
+
+    return install
+
+
+@pytest.fixture
+def shell_of_a_user(tmp_path: Path) -> Callable[[Home, Path], dict[str, str]]:
+    """Variables of a shell set up for AWS, for the service of a home and a client's programs.
+
+    They are in the way of whoever does not evaluate what ``sm local env`` prints.
+    """
+
+    def variables(home: Home, programs: Path) -> dict[str, str]:
+        own = Path(sys.executable).parent
+        nowhere = "http://127.0.0.1:9"
+        return {
+            "PATH": os.pathsep.join(map(str, (programs, own, "/usr/bin", "/bin"))),
+            "HOME": str(tmp_path),
+            "TMPDIR": str(tmp_path),
+            "LANG": "C.UTF-8",
+            "SMCORE_LOCAL_HOME": str(home.path),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PROFILE": "missing",
+            "AWS_SESSION_TOKEN": "of-the-shell",
+            "AWS_REGION": "eu-west-1",
+            "AWS_ENDPOINT_URL_S3": nowhere,
+            "HTTP_PROXY": nowhere,
+            "http_proxy": nowhere,
+        }
+
+    return variables

@@ -71,12 +71,10 @@ class Runtime:
             route.done()
         if not 200 <= status < 300:
             raise self._model_error(endpoint_name, route, status=status, message=_text(content))
-        returned = {
-            "x-amzn-invoked-production-variant": route.variant,
-            _CUSTOM_ATTRIBUTES: answered.get(_CUSTOM_ATTRIBUTES, ""),
-        }
-        if "content-type" in answered:
-            returned["content-type"] = answered["content-type"]
+        returned = {"x-amzn-invoked-production-variant": route.variant}
+        for name in ("content-type", _CUSTOM_ATTRIBUTES):
+            if name in answered:
+                returned[name] = answered[name]
         return Response(headers=returned, body=content)
 
     async def _body(self, request: Request) -> bytes:

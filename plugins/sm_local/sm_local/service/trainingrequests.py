@@ -43,6 +43,8 @@ _SUPPORTED: Mapping[str, Any] = {
         "TrainingImage": ANY,
         "TrainingInputMode": OneOf(["File", "FastFile", "Pipe"]),
         "MetricDefinitions": ANY,
+        # Where the console draws them from; of the values, the last of each are kept here.
+        "EnableSageMakerMetricsTimeSeries": ANY,
     },
     "RoleArn": ANY,
     "InputDataConfig": EachOf(
@@ -73,6 +75,10 @@ _SUPPORTED: Mapping[str, Any] = {
     # Nothing interrupts the instance that there is.
     "EnableManagedSpotTraining": ANY,
     "CheckpointConfig": {"S3Uri": ANY, "LocalPath": ANY},
+    # The SDK names both in every request: where tensors would go, if there were collections of
+    # them, and measurements of the instance. No job's result depends on them.
+    "DebugHookConfig": {"S3OutputPath": ANY},
+    "ProfilerConfig": {"S3OutputPath": ANY, "DisableProfiler": ANY},
     "Tags": ANY,
     "Environment": ANY,
 }

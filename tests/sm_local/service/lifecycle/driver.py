@@ -1,5 +1,7 @@
 """The service's process for tests: the real application, with ready-made environments.
 
+It is found as the real one is, by ``sm local`` too.
+
 Started as ``python driver.py HOME PORT ENVIRONMENT``. ENVIRONMENT is a folder with ``bin/python``.
 An image whose name begins with ``broken`` has an environment that cannot be built, one that begins
 with ``slow`` one that takes until it is given up or the file ``built`` appears in ENVIRONMENT.
@@ -8,18 +10,21 @@ with ``slow`` one that takes until it is given up or the file ``built`` appears 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import uvicorn
 
 from sm_core.containerspec import ContainerSpec
 from sm_local.environments import EnvironmentFailed
-from sm_local.home import Home
+from sm_local.home import Home, write_private
+from sm_local.locks import take
 from sm_local.service.app import Application, SageMakerService, storage_services
 from sm_local.service.aws_json import JsonService
 from sm_local.service.context import Context
@@ -69,6 +74,8 @@ class ReadyMade(Environments):
 
 async def main(home: Home, port: int, folder: Path) -> None:
     """Serve until SIGTERM."""
+    if take(home.service_lock, 20) is None:
+        raise RuntimeError(f"another service runs in {home.path}")
     context = Context.open(home, port=port)
     environments = ReadyMade(context, folder)
     jobs = Training(context, environments=environments, parallel=1)
@@ -87,9 +94,17 @@ async def main(home: Home, port: int, folder: Path) -> None:
     config = uvicorn.Config(
         app, port=port, lifespan="off", ws="none", log_level="warning", timeout_graceful_shutdown=2
     )
+    description = {
+        "pid": os.getpid(),
+        "port": port,
+        "version": version("sm-local"),
+        "started": time.time(),
+    }
+    write_private(home.service_json, json.dumps(description).encode())
     # Uvicorn hands the signal on when it has ended; there is more to do then.
     signal.signal(signal.SIGTERM, lambda *_: None)
     await uvicorn.Server(config).serve()
+    home.service_json.unlink()
     await app.shutdown(stop_endpoints=True)
 
 

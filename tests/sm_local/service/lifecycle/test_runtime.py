@@ -47,6 +47,7 @@ def test_headers_go_both_ways(shared: Any, endpoint: str) -> None:
     assert answer["ContentType"] == "application/json"
     assert answer["InvokedProductionVariant"] == "AllTraffic"
     assert answer["CustomAttributes"] == "back"
+    assert "CustomAttributes" not in invoke(shared, endpoint, b"nothing about attributes")
 
 
 @pytest.mark.parametrize(("status", "side"), [(400, "client"), (500, "server"), (302, "server")])

@@ -110,3 +110,44 @@ def test_endpoints_that_are_not_there(shared: Any) -> None:
 def test_an_operation_that_is_not_there_is_named(shared: Any) -> None:
     with pytest.raises(ClientError, match="ListCompilationJobs"):
         shared.client("sagemaker").list_compilation_jobs()
+
+
+def test_what_the_sdk_asks_for_in_every_job_is_accepted(shared: Any) -> None:
+    asked: dict[str, Any] = {
+        "AlgorithmSpecification": {
+            "TrainingImage": "test",
+            "TrainingInputMode": "File",
+            "EnableSageMakerMetricsTimeSeries": True,
+        },
+        "DebugHookConfig": {"S3OutputPath": "s3://models/", "CollectionConfigurations": []},
+        "ProfilerConfig": {"S3OutputPath": "s3://models/", "DisableProfiler": False},
+    }
+    shared.train("as-the-sdk-asks", **asked)
+    described = shared.ended("as-the-sdk-asks")
+    assert described["TrainingJobStatus"] == "Completed"
+    assert {name: described[name] for name in asked} == asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "member"),
+    [
+        (
+            {
+                "DebugHookConfig": {
+                    "S3OutputPath": "s3://models/",
+                    "CollectionConfigurations": [{"CollectionName": "losses"}],
+                }
+            },
+            "DebugHookConfig.CollectionConfigurations",
+        ),
+        (
+            {"ProfilerConfig": {"ProfilingParameters": {"DataloaderProfilingConfig": "{}"}}},
+            "ProfilerConfig.ProfilingParameters",
+        ),
+    ],
+)
+def test_what_a_debugger_would_do_is_refused(
+    shared: Any, changes: dict[str, Any], member: str
+) -> None:
+    with pytest.raises(ClientError, match=rf"ValidationException.*: {member} is not available"):
+        shared.train("debugged", **changes)
