@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import pytest
 from click.testing import CliRunner, Result
@@ -191,6 +192,35 @@ class TestEnv:
         assert variables["no_proxy"] == "example.org,127.0.0.1,localhost"
         for name in ("AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_PROFILE"):
             assert variables[name] is None
+
+    def test_in_every_shell_nothing_of_it_is_run(self, home: Home, tmp_path: Path) -> None:
+        python = shlex.quote(sys.executable)
+        script = f'eval "$({python} -m sm_core.cli local env)" && exec {python} -c "$TELL"'
+        shells = [path for name in ("sh", "bash", "dash", "zsh", "ksh") if (path := which(name))]
+        assert shells
+        for shell in shells:
+            done = subprocess.run(
+                [shell, "-c", script],
+                env={
+                    **os.environ,
+                    "TELL": "import json, os; print(json.dumps(dict(os.environ)))",
+                    "NO_PROXY": """it's,"$(touch run)`touch run`",a b,*;touch run""",
+                    "AWS_PROFILE": "missing",
+                    "AWS_SESSION_TOKEN": "other",
+                },
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            seen = json.loads(done.stdout)
+            assert seen["NO_PROXY"] == (
+                """it's,"$(touch run)`touch run`",a b,*;touch run,127.0.0.1,localhost"""
+            )
+            assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & seen.keys()
+            assert seen["AWS_SECRET_ACCESS_KEY"] == home.credentials().secret_access_key
+            assert not (tmp_path / "run").exists()
 
     def test_in_a_shell_with_other_settings(self, home: Home) -> None:
         hostile = {
