@@ -92,7 +92,14 @@ async def main(home: Home, port: int, folder: Path) -> None:
     app = Application(context, services, port=port, jobs=jobs, endpoints=endpoints)
     await app.startup()
     config = uvicorn.Config(
-        app, port=port, lifespan="off", ws="none", log_level="warning", timeout_graceful_shutdown=2
+        app,
+        port=port,
+        lifespan="off",
+        ws="none",
+        log_level="warning",
+        # As the real one: a client that does not try again may pause between two requests.
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=2,
     )
     description = {
         "pid": os.getpid(),
