@@ -150,7 +150,3 @@ class Runtime:
 
 def _text(content: bytes) -> str:
     return content[: 4 * _MESSAGE_LIMIT].decode("utf-8", "replace")[:_MESSAGE_LIMIT]
-
-
-def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: headers[name] for name in _PASSED_ON if name in headers}
